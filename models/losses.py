@@ -1,0 +1,36 @@
+"""The adversarial objectives."""
+
+import torch
+import torch.nn.functional as F
+
+GAN_MODES = ("lsgan", "vanilla", "wgangp")
+
+
+def gan_loss(mode, scores, is_real):
+    """How far a discriminator's scores are from a verdict, averaged over all patches: a scalar tensor.
+
+    Args:
+        mode: ``lsgan``, the squared error (Mao et al. 2017; the paper's); ``vanilla``, the cross entropy of
+            logits (Goodfellow et al. 2014); ``wgangp``, the critic's mean, negative for real (Gulrajani et al. 2017).
+        scores: the discriminator's output (N, 1, h, w), unbounded.
+        is_real: the verdict asked for.
+    """
+    if mode == "wgangp":
+        return -scores.mean() if is_real else scores.mean()
+    target = torch.full_like(scores, float(is_real))
+    if mode == "lsgan":
+        return F.mse_loss(scores, target)
+    return F.binary_cross_entropy_with_logits(scores, target)
+
+
+def gradient_penalty(discriminator, real, fake):
+    """The mean of (|grad D(x)| - 1)^2 at random points x between real and fake pictures (Gulrajani et al. 2017).
+
+    Args:
+        real, fake: (N, 3, H, W), one shape.
+    """
+    along = torch.rand(real.shape[0], 1, 1, 1, dtype=real.dtype, device=real.device)
+    between = (along * real + (1 - along) * fake).detach().requires_grad_()
+    scores = discriminator(between)
+    (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()

@@ -1,0 +1,54 @@
+"""The mask extractor (ME; paper, section 3.2): where the enhancer should look, and a residual of brightness."""
+
+import torch
+from torch import nn
+
+from models.layers import ResidualBlock, conv_has_bias, norm_layer
+
+
+class MaskExtractor(nn.Module):
+    """Channel attention, then spatial attention, on three residual blocks at full resolution.
+
+    Args:
+        ngf: width of the features, 16 or more (the channel attention squeezes 2 ngf to ngf / 16 values).
+        norm, dropout: as in the generators.
+    """
+
+    def __init__(self, ngf=64, norm="instance", dropout=False):
+        super().__init__()
+        self.output = nn.Conv2d(ngf, 3, 7)  # first: the order of the keys in the released files
+        self.model = nn.Sequential(
+            nn.ReflectionPad2d(3),
+            nn.Conv2d(3, ngf, 7, bias=conv_has_bias(norm)),
+            norm_layer(norm, ngf),
+            nn.ReLU(inplace=True),
+            *[ResidualBlock(ngf, norm, dropout) for _ in range(3)],
+            nn.ReflectionPad2d(3),
+        )
+        self.fc1 = nn.Conv2d(2 * ngf, ngf // 16, 1, bias=False)
+        self.fc2 = nn.Conv2d(ngf // 16, 2 * ngf, 1, bias=False)
+        self.conv1 = nn.Conv2d(2, 1, 7, bias=False)
+        self.conv_ca = nn.Conv2d(2 * ngf, ngf, 1, bias=False)
+
+    def forward(self, x):
+        """The residual and the mask of a picture.
+
+        Args:
+            x: (N, 3, H, W) in [-1, 1], H and W at least 4.
+
+        Returns:
+            The residual h (N, 3, H, W) in (-1, 1) and the attention mask m (N, 1, H, W) in (0, 1).
+        """
+        features = self.model(x)  # (N, ngf, H + 6, W + 6)
+        return torch.tanh(self.output(features)), self._attend(features)
+
+    def mask(self, x):
+        """The mask alone, all that inference needs: (N, 3, H, W) in [-1, 1] -> (N, 1, H, W) in (0, 1)."""
+        return self._attend(self.model(x))
+
+    def _attend(self, features):  # (N, ngf, H + 6, W + 6) -> (N, 1, H, W)
+        pooled = torch.cat([features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)], dim=1)
+        channel = self.conv_ca(self.fc2(torch.relu(self.fc1(pooled))))  # (N, ngf, 1, 1)
+        features = features * channel
+        pooled = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)
+        return torch.sigmoid(self.conv1(pooled))  # (N, 2, H + 6, W + 6) -> (N, 1, H, W)

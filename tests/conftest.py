@@ -1,0 +1,32 @@
+"""Fixtures that many tests share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from golden_weights import with_formula_weights
+
+from models.generators import build_generator
+from models.mask_extractor import MaskExtractor
+from models.nrn import NRN
+
+
+@pytest.fixture(scope="session")
+def released_weights():
+    """The generators' networks as the release builds them by default, with formula weights."""
+    networks = {
+        "Pre": NRN(64, coords="cancelled"),
+        "H": MaskExtractor(64),
+        "G_A": build_generator("resnet_9blocks", 6),
+        "G_B": build_generator("resnet_9blocks", 3),
+    }
+    return {name: with_formula_weights(network, name).eval() for name, network in networks.items()}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
