@@ -1,0 +1,68 @@
+"""Resizing, cropping, flipping; and the padding that lets a network take any size."""
+
+import torch.nn.functional as F
+from PIL import Image
+
+PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
+
+
+def preprocess(picture, mode, load_size, crop_size, multiple=1, rng=None):
+    """Resize and crop a PIL picture as ``--preprocess`` says (the CycleGAN family's modes).
+
+    Args:
+        mode: ``resize_and_crop``: to a square of ``load_size``, then a square crop; ``crop``: a crop alone;
+            ``scale_width``: to the width ``load_size``; ``scale_width_and_crop``; ``none``.
+        load_size, crop_size: pixels.
+        multiple: sides that are not cropped are rounded to a multiple of this (pixels).
+        rng: a ``random.Random`` that places the crop; None takes the middle.
+
+    A picture smaller than the crop is first enlarged until its shorter side fits. All resizing is bicubic.
+    """
+    if mode == "resize_and_crop":
+        picture = _resize(picture, load_size, load_size)
+    elif mode.startswith("scale_width"):
+        picture = _resize(picture, load_size, round(picture.height * load_size / picture.width))
+    if mode.endswith("crop"):
+        return _crop(picture, crop_size, rng)
+    return _resize(picture, _round_to(picture.width, multiple), _round_to(picture.height, multiple))
+
+
+def _resize(picture, width, height):
+    width, height = max(1, width), max(1, height)
+    if picture.size == (width, height):
+        return picture
+    return picture.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _crop(picture, size, rng):
+    short = min(picture.size)
+    if short < size:
+        picture = _resize(
+            picture, max(size, round(picture.width * size / short)), max(size, round(picture.height * size / short))
+        )
+    spare_x, spare_y = picture.width - size, picture.height - size
+    left, top = (rng.randint(0, spare_x), rng.randint(0, spare_y)) if rng else (spare_x // 2, spare_y // 2)
+    return picture.crop((left, top, left + size, top + size))
+
+
+def _round_to(side, multiple):
+    return max(multiple, round(side / multiple) * multiple)
+
+
+def pad_to_multiple(x, multiple, smallest):
+    """Extend a batch to the right and below until a network takes it; cut ``[..., :H, :W]`` to undo it.
+
+    Reflection, or repetition of the last pixel where there are too few pixels to reflect.
+
+    Args:
+        x: (N, C, H, W), any H and W from 1 up.
+        multiple: what the sides must be multiples of (pixels).
+        smallest: the least side (pixels), itself a multiple.
+    """
+    for axis in (-2, -1):
+        side = x.shape[axis]
+        missing = max(smallest, -(-side // multiple) * multiple) - side
+        if missing:
+            padding = (0, 0, 0, missing) if axis == -2 else (0, missing, 0, 0)
+            x = F.pad(x, padding, mode="reflect" if missing < side else "replicate")
+    return x

@@ -1,0 +1,91 @@
+"""Two folders of unpaired pictures: trainA, low light, and trainB, normal light (method, section 6)."""
+
+import random
+from pathlib import Path
+
+from PIL import Image
+from torch.utils.data import Dataset, Sampler
+
+from data.image_folder import find_pictures, open_picture
+from data.transforms import preprocess
+from util.errors import WorkError
+from util.images import to_8bit, to_tensor
+
+
+class UnalignedDataset(Dataset):
+    """Each low-light picture with a normal-light one of another scene.
+
+    A sample is asked for as ``dataset[epoch, index]``: all its random choices follow from the seed, the epoch
+    and the index, whichever worker makes it and whatever was asked for before.
+
+    Args:
+        opt: reads dataroot, phase, direction, max_dataset_size, serial_batches, seed, preprocess, load_size,
+            crop_size, size_multiple and no_flip.
+
+    Raises:
+        WorkError: one of the two folders is missing or empty.
+    """
+
+    def __init__(self, opt):
+        low, normal = ("A", "B") if opt.direction == "AtoB" else ("B", "A")
+        root = Path(opt.dataroot)
+        self.a_paths = find_pictures(root / f"{opt.phase}{low}")[: opt.max_dataset_size]
+        self.b_paths = find_pictures(root / f"{opt.phase}{normal}")[: opt.max_dataset_size]
+        self.opt = opt
+
+    def __len__(self):
+        return max(len(self.a_paths), len(self.b_paths))
+
+    def __getitem__(self, key):
+        """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str}.
+
+        A picture that cannot be read gives the WorkError instead: raised in a worker process it would lose its
+        type and its one line.
+        """
+        try:
+            return self._sample(*key)
+        except WorkError as error:
+            return error
+
+    def _sample(self, epoch, index):
+        rng = random.Random(f"{self.opt.seed} {epoch} {index}")
+        a_path = self.a_paths[index % len(self.a_paths)]
+        b_path = self.b_paths[index % len(self.b_paths)] if self.opt.serial_batches else rng.choice(self.b_paths)
+        a, b = self._prepare(a_path, rng), self._prepare(b_path, rng)
+        if b.size != a.size:
+            b = b.resize(a.size, Image.Resampling.BICUBIC)
+        return {"A": to_tensor(a), "B": to_tensor(b), "A_paths": str(a_path), "B_paths": str(b_path)}
+
+    def _prepare(self, path, rng):
+        opt = self.opt
+        picture = to_8bit(open_picture(path)).convert("RGB")
+        picture = preprocess(picture, opt.preprocess, opt.load_size, opt.crop_size, opt.size_multiple, rng)
+        mirrored = not opt.no_flip and rng.random() < 0.5
+        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+
+
+class EpochSampler(Sampler):
+    """The keys (epoch, index) of one epoch's samples, in an order that follows from the seed and the epoch.
+
+    Args:
+        length: samples in an epoch.
+        shuffle: whether the order is random.
+        seed: of the order.
+    """
+
+    def __init__(self, length, shuffle, seed):
+        self.length, self.shuffle, self.seed = length, shuffle, seed
+        self.epoch, self.skip = 1, 0
+
+    def start(self, epoch, skip=0):
+        """Choose the epoch of the next iteration, without its first ``skip`` samples."""
+        self.epoch, self.skip = epoch, skip
+
+    def __len__(self):
+        return self.length - self.skip
+
+    def __iter__(self):
+        order = list(range(self.length))
+        if self.shuffle:
+            random.Random(f"{self.seed} {self.epoch}").shuffle(order)
+        return iter([(self.epoch, index) for index in order[self.skip :]])

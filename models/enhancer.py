@@ -1,0 +1,104 @@
+"""The enhancer: all of NeRCo that inference needs."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from data.transforms import pad_to_multiple
+from models.generators import build_generator, size_multiple, smallest_side
+from models.mask_extractor import MaskExtractor
+from models.nrn import NRN
+from models.released import architecture_of
+from util.checkpoint import load_network, net_file, read_options, read_state_dict
+from util.device import select_device
+from util.errors import WorkError
+from util.images import alpha_channel, to_picture, to_tensor
+
+ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords")  # the options that shape it
+
+
+class Enhancer(nn.Module):
+    """fake_B = G_A(cat(A, Pre(A)) * mask(A)): the upper path of the paper's figure 2, from low to normal light.
+
+    Args:
+        ngf, netG, norm, dropout, nrn_coords: the options of the same names.
+
+    Example::
+
+        enhancer = Enhancer.from_checkpoint("saves/LSRW")
+        enhancer.enhance(PIL.Image.open("dark.jpg")).save("bright.png")
+    """
+
+    def __init__(self, ngf=64, netG="resnet_9blocks", norm="instance", dropout=False, nrn_coords="absolute"):
+        super().__init__()
+        self.nrn = NRN(ngf, norm, dropout, nrn_coords)
+        self.mask_extractor = MaskExtractor(ngf, norm, dropout)
+        self.generator = build_generator(netG, 6, ngf=ngf, norm=norm, dropout=dropout)
+        self.multiple, self.smallest = size_multiple(netG), smallest_side(netG)
+        self.options = {
+            "ngf": ngf,
+            "netG": netG,
+            "norm": norm,
+            "dropout": dropout,
+            "nrn_coords": nrn_coords,
+        }
+
+    @classmethod
+    def from_checkpoint(cls, folder, epoch="latest", device=None):
+        """Build an enhancer from a folder of weights alone, in evaluation mode.
+
+        Args:
+            folder: holds {epoch}_net_Pre.pth, _net_H.pth, _net_G_A.pth; and train_opt.json, without which the
+                folder is the authors' own and the architecture is read off the weights.
+            epoch: ``latest``, a number, or ``iter_N``.
+            device: a torch.device or its name; None takes the first GPU, or the CPU where there is none.
+
+        Raises:
+            WorkError: a file is missing, damaged, or does not fit the others.
+        """
+        folder = Path(folder)
+        states = {net: read_state_dict(folder, epoch, net) for net in ("Pre", "H", "G_A")}
+        stored = read_options(folder)
+        if stored is None:
+            options = architecture_of(states, folder)
+        else:
+            try:
+                options = {flag: stored[flag] for flag in ARCHITECTURE}
+            except KeyError as error:
+                raise WorkError(f"{folder}/train_opt.json: lacks {error}; restore it, or remove it") from None
+        enhancer = cls(**options)
+        for net, network in enhancer.networks().items():
+            load_network(network, states[net], folder / net_file(epoch, net))
+        return enhancer.eval().to(select_device() if device is None else device)
+
+    def networks(self):
+        """Its parts under their names in a checkpoint."""
+        return {"Pre": self.nrn, "H": self.mask_extractor, "G_A": self.generator}
+
+    def forward(self, low, stages=False):
+        """Enhance a batch.
+
+        Args:
+            low: (N, 3, H, W) in [-1, 1], any size from 1x1 up. Sides that the networks do not take are extended
+                to the right and below, and the results cropped back.
+            stages: whether pre_A and the mask are returned, too.
+
+        Returns:
+            The enhanced batch (N, 3, H, W) in [-1, 1]; with ``stages`` also the normalised batch pre_A
+            (N, 3, H, W), unbounded, and the mask (N, 1, H, W) in (0, 1).
+        """
+        height, width = low.shape[-2:]
+        padded = pad_to_multiple(low, self.multiple, self.smallest)
+        pre = self.nrn(padded)
+        mask = self.mask_extractor.mask(padded)
+        enhanced = self.generator(torch.cat([padded, pre], dim=1) * mask)
+        results = [x[..., :height, :width] for x in (enhanced, pre, mask)]
+        return tuple(results) if stages else results[0]
+
+    @torch.inference_mode()
+    def enhance(self, picture):
+        """Enhance one PIL picture of any mode; the result has its size, 8 bits, and its alpha channel."""
+        parameter = next(self.parameters())
+        low = to_tensor(picture)[None].to(parameter.device, parameter.dtype)
+        return to_picture(self(low)[0], alpha_channel(picture))

@@ -1,0 +1,208 @@
+"""The flags that training and testing share, and how a command line is read."""
+
+import argparse
+import sys
+
+from data.transforms import PREPROCESS
+from models.discriminators import DISCRIMINATORS
+from models.generators import GENERATORS, size_multiple
+from models.layers import INIT_TYPES, NORMS
+from util.errors import UsageError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, raised as UsageError (exit status 2)."""
+
+    def error(self, message):
+        raise UsageError(f"{message} (see python {self.prog} --help)")
+
+
+def positive(text):
+    """An option's type: a whole number from 1 up."""
+    return _number(text, int, lambda n: n >= 1, "a whole number from 1 up")
+
+
+def not_negative(text):
+    """An option's type: a whole number from 0 up."""
+    return _number(text, int, lambda n: n >= 0, "a whole number from 0 up")
+
+
+def rate(text):
+    """An option's type: a finite number above 0."""
+    return _number(text, float, lambda x: 0 < x < float("inf"), "a number above 0")
+
+
+def weight(text):
+    """An option's type: a finite number from 0 up."""
+    return _number(text, float, lambda x: 0 <= x < float("inf"), "a number from 0 up")
+
+
+def momentum(text):
+    """An option's type: a number from 0 up to, but not including, 1."""
+    return _number(text, float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
+
+
+def count_or_all(text):
+    """An option's type: a whole number from 1 up, or ``inf`` for no limit (None)."""
+    return None if text == "inf" else positive(text)
+
+
+def _number(text, kind, allowed, wanted):
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not allowed(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return value
+
+
+def gpu_list(text):
+    """An option's type: the GPUs, "0" or "0,1", as a list of numbers; "-1" (no GPU) gives an empty list."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a GPU number; -1 stands for the CPU") from None
+    return [] if numbers[0] < 0 else numbers
+
+
+def yes_no(group, name, help):
+    """Add a pair of flags --NAME / --no-NAME, of which neither given means None."""
+    group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=help)
+
+
+_NOT_TYPED = object()
+
+
+class BaseOptions:
+    """Parses a command line into a namespace; the subclasses add the flags of their command."""
+
+    program = description = None
+    is_train = None
+
+    def parse(self, args=None):
+        """Read and check the flags.
+
+        Args:
+            args: a list of strings; None reads ``sys.argv``.
+
+        Returns:
+            A namespace with a value for every flag, plus ``isTrain``, ``size_multiple`` (what the sides of the
+            networks' inputs are multiples of, pixels) and ``given``: the flags that were typed, {name: value}.
+
+        Raises:
+            UsageError: a flag or a combination of flags that cannot work.
+        """
+        args = sys.argv[1:] if args is None else list(args)
+        parser = Parser(prog=self.program, description=self.description, formatter_class=_HelpFormatter)
+        self.add_flags(parser)
+        opt = parser.parse_args(args)
+        # Parsed again over a mark that defaults do not replace, what is not the mark was typed.
+        typed = parser.parse_args(args, argparse.Namespace(**dict.fromkeys(vars(opt), _NOT_TYPED)))
+        opt.given = {flag: value for flag, value in vars(typed).items() if value is not _NOT_TYPED}
+        self._finish(opt)
+        self.check(opt)
+        return opt
+
+    def _finish(self, opt):
+        opt.isTrain = self.is_train
+        opt.size_multiple = size_multiple(opt.netG)
+        if opt.suffix:
+            try:
+                opt.name = f"{opt.name}_{opt.suffix.format(**vars(opt))}"
+            except (KeyError, IndexError, ValueError) as error:
+                raise UsageError(f"--suffix {opt.suffix}: {error} is not the name of a flag") from None
+        if opt.load_iter:
+            opt.epoch = f"iter_{opt.load_iter}"
+
+    def check(self, opt):
+        """Refuse what no command can do; subclasses add their own refusals."""
+        if len(opt.gpu_ids) > 1:
+            raise UsageError(
+                f"--gpu_ids {','.join(map(str, opt.gpu_ids))}: one process drives one GPU; give one number"
+            )
+        if opt.model.lower() != "nerco":
+            raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")
+        if (opt.input_nc, opt.output_nc) != (3, 3):
+            raise UsageError("--input_nc and --output_nc: only 3 works, the method is made for colour pictures")
+        if opt.ngf < 16:
+            raise UsageError(f"--ngf {opt.ngf}: must be 16 or more, the mask extractor squeezes ngf to ngf / 16 values")
+        if opt.dropout and opt.no_dropout:
+            raise UsageError("--dropout and --no_dropout contradict each other: leave one out")
+
+    def add_flags(self, parser):
+        """Declare the flags, in groups."""
+        group = parser.add_argument_group("data")
+        group.add_argument("--dataroot", required=True, metavar="DIR", help=self.dataroot_help)
+        group.add_argument(
+            "--direction",
+            choices=["AtoB", "BtoA"],
+            default="AtoB",
+            help="which letter stands for low light: A (AtoB) or B (BtoA)",
+        )
+        group.add_argument(
+            "--max_dataset_size", type=count_or_all, metavar="N", help="use the first N pictures of a folder (inf: all)"
+        )
+        group.add_argument(
+            "--preprocess", choices=PREPROCESS, default=self.default_preprocess, help="how pictures are sized"
+        )
+        group.add_argument(
+            "--load_size", type=positive, default=512, metavar="PIXELS", help="size that --preprocess resizes to"
+        )
+        group.add_argument(
+            "--crop_size", type=positive, default=512, metavar="PIXELS", help="side of the square that is cut out"
+        )
+        group.add_argument("--num_threads", type=not_negative, default=4, metavar="N", help=self.num_threads_help)
+
+        group = parser.add_argument_group("run")
+        group.add_argument("--name", required=True, help="name of the run: its weights lie in CHECKPOINTS_DIR/NAME")
+        group.add_argument("--suffix", default="", help="added to the name; {flag} becomes the flag's value, as {netG}")
+        group.add_argument("--checkpoints_dir", default="./saves", metavar="DIR", help="where the runs' weights lie")
+        group.add_argument("--epoch", default="latest", help="weights to load: latest, an epoch's number, or iter_N")
+        group.add_argument(
+            "--load_iter", type=not_negative, default=0, metavar="N", help="load the weights iter_N; 0 heeds --epoch"
+        )
+        group.add_argument(
+            "--gpu_ids", type=gpu_list, default="0", metavar="ID", help="GPU to use; -1: CPU, as where there is no GPU"
+        )
+        group.add_argument("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
+        group.add_argument(
+            "--display_winsize", type=positive, default=512, metavar="PIXELS", help="width of pictures on web pages"
+        )
+
+        group = parser.add_argument_group("networks", self.networks_help)
+        group.add_argument("--model", default="NeRCo", help="the model; in any letter case")
+        group.add_argument("--input_nc", type=positive, default=3, metavar="N", help="input channels: 3")
+        group.add_argument("--output_nc", type=positive, default=3, metavar="N", help="output channels: 3")
+        group.add_argument("--ngf", type=positive, default=64, metavar="N", help="width of the generators, from 16 up")
+        group.add_argument("--ndf", type=positive, default=64, metavar="N", help="width of the discriminators")
+        group.add_argument("--netG", choices=GENERATORS, default=GENERATORS[0], help="enhancer and degrader")
+        group.add_argument(
+            "--netH",
+            choices=["resnet_9blocks"],
+            default="resnet_9blocks",
+            help="mask extractor; a name from the past, it has three blocks",
+        )
+        group.add_argument("--netD", choices=DISCRIMINATORS, default="basic", help="discriminators")
+        group.add_argument(
+            "--n_layers_D", type=positive, default=3, metavar="N", help="layers of --netD n_layers (basic has 3)"
+        )
+        group.add_argument("--norm", choices=NORMS, default="instance", help="normalisation")
+        group.add_argument("--init_type", choices=INIT_TYPES, default="normal", help="initial weights")
+        group.add_argument("--init_gain", type=rate, default=0.02, metavar="X", help="scale of the initial weights")
+        group.add_argument("--dropout", action="store_true", help="dropout of one half in the generators")
+        group.add_argument("--no_dropout", action="store_true", help="no dropout: the default")
+
+        group = parser.add_argument_group("batches", self.batches_help)
+        group.add_argument("--batch_size", type=positive, default=1, metavar="N", help="pictures per step")
+        group.add_argument("--serial_batches", action="store_true", help="take pictures in order, not at random")
+        group.add_argument("--no_flip", action="store_true", help="do not mirror pictures at random")
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds the default to a help line, unless it says nothing (None, or a switch that is off)."""
+
+    def _get_help_string(self, action):
+        if action.default is None or action.default is False or action.default == "":
+            return action.help
+        return super()._get_help_string(action)

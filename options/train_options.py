@@ -1,0 +1,174 @@
+"""The flags of train.py."""
+
+from data.transforms import PREPROCESS
+from models.discriminators import smallest_input
+from models.edges import EDGE_FILTERS
+from models.generators import smallest_side
+from models.losses import GAN_MODES
+from models.nrn import COORDS
+from models.schedules import POLICIES
+from options.base_options import BaseOptions, momentum, not_negative, positive, rate, weight
+from util.errors import UsageError
+
+# Where the released code departs from the paper (method, section 7): flag -> (paper's value, released value).
+RECIPES = {
+    "nrn_coords": ("absolute", "cancelled"),
+    "edge_adversary": ("edges", "image"),
+    "edge_projection": ("fixed", "random"),
+}
+
+
+class TrainOptions(BaseOptions):
+    """Training on DATAROOT/trainA and trainB."""
+
+    program = "train.py"
+    description = "Train NeRCo on unpaired low-light and normal-light pictures."
+    is_train = True
+    dataroot_help = "folder that holds trainA (low light) and trainB (normal light)"
+    default_preprocess = PREPROCESS[0]
+    num_threads_help = "worker processes that load pictures; 0 loads in the main process"
+    networks_help = None
+    batches_help = None
+
+    def _finish(self, opt):
+        super()._finish(opt)
+        for flag, values in RECIPES.items():
+            if flag not in opt.given:
+                setattr(opt, flag, values[opt.recipe == "released"])
+
+    def check(self, opt):
+        super().check(opt)
+        fixed_size = opt.preprocess.endswith("crop")
+        if opt.preprocess == "resize_and_crop" and opt.crop_size > opt.load_size:
+            raise UsageError(
+                f"--crop_size {opt.crop_size} is larger than --load_size {opt.load_size}: raise --load_size"
+            )
+        if fixed_size and opt.crop_size % opt.size_multiple:
+            raise UsageError(
+                f"--crop_size {opt.crop_size}: must be a multiple of {opt.size_multiple} for --netG {opt.netG}"
+            )
+        least = max(smallest_side(opt.netG), smallest_input(opt.netD, opt.n_layers_D))
+        if fixed_size and opt.crop_size < least:
+            raise UsageError(f"--crop_size {opt.crop_size}: must be at least {least} for --netG and --netD as chosen")
+        if opt.gan_mode != "wgangp" and opt.lambda_gp:
+            raise UsageError("--lambda_gp weighs the gradient penalty of --gan_mode wgangp: add that, or leave it out")
+        if opt.lambda_gp and not fixed_size:
+            raise UsageError("--lambda_gp compares pictures of one size: choose a --preprocess that crops")
+        last = opt.n_epochs + opt.n_epochs_decay
+        if opt.epoch_count > last:
+            raise UsageError(f"--epoch_count {opt.epoch_count}: training ends with epoch {last} (--n_epochs)")
+
+    def add_flags(self, parser):
+        super().add_flags(parser)
+        self._add_schedule(parser.add_argument_group("schedule"))
+        self._add_objective(parser.add_argument_group("objective"))
+        self._add_recipe(
+            parser.add_argument_group(
+                "recipe", "Where the released code departs from the paper. --recipe sets all; a flag of its own wins."
+            )
+        )
+        self._add_saving(parser.add_argument_group("saving and showing (counted in pictures, not in steps)"))
+
+    def _add_schedule(self, group):
+        group.add_argument(
+            "--n_epochs", type=positive, default=100, metavar="N", help="epochs at the initial learning rate"
+        )
+        group.add_argument(
+            "--n_epochs_decay",
+            type=not_negative,
+            default=200,
+            metavar="N",
+            help="epochs after those, over which the learning rate falls",
+        )
+        group.add_argument(
+            "--epoch_count", type=positive, default=1, metavar="N", help="number of the first epoch of a new run"
+        )
+        group.add_argument("--lr", type=rate, default=2e-4, metavar="X", help="initial learning rate of Adam")
+        group.add_argument("--beta1", type=momentum, default=0.5, metavar="X", help="first momentum of Adam")
+        group.add_argument("--lr_policy", choices=POLICIES, default="linear", help="how the learning rate falls")
+        group.add_argument(
+            "--lr_decay_iters", type=positive, default=50, metavar="N", help="epochs between the falls of step"
+        )
+        group.add_argument(
+            "--continue_train", action="store_true", help="go on with the run where its weights --epoch were saved"
+        )
+        group.add_argument(
+            "--seed", type=not_negative, default=0, metavar="N", help="of weights, order, crops, flips and pools"
+        )
+        group.add_argument("--phase", default="train", help="the pictures lie in DATAROOT/{PHASE}A and {PHASE}B")
+        group.add_argument("--dataset_mode", choices=["unaligned"], default="unaligned", help="unpaired pictures")
+
+    def _add_objective(self, group):
+        group.add_argument("--gan_mode", choices=GAN_MODES, default="lsgan", help="adversarial objective")
+        group.add_argument(
+            "--lambda_gp",
+            type=weight,
+            default=0.0,
+            metavar="X",
+            help="weight of wgangp's gradient penalty; its authors took 10",
+        )
+        group.add_argument("--pool_size", type=not_negative, default=50, metavar="N", help="fakes kept per pool")
+        group.add_argument(
+            "--lambda_A", type=weight, default=10.0, metavar="X", help="weight of the cycle from A and of pre_A near A"
+        )
+        group.add_argument("--lambda_B", type=weight, default=10.0, metavar="X", help="weight of the cycle from B")
+        group.add_argument(
+            "--lambda_identity",
+            type=weight,
+            default=0.5,
+            metavar="X",
+            help="weight of the identity terms, relative to the cycles'",
+        )
+        group.add_argument("--edge_filter", choices=EDGE_FILTERS, default="gradient", help="the high-pass filter")
+
+    def _add_recipe(self, group):
+        group.add_argument("--recipe", choices=["paper", "released"], default="paper", help="which of the two")
+        group.add_argument("--nrn_coords", choices=COORDS, help="pixel coordinates of the NRN (paper: absolute)")
+        group.add_argument(
+            "--edge_adversary",
+            choices=["edges", "image"],
+            help="what the edge discriminators judge in the generators' step (paper: edges)",
+        )
+        group.add_argument(
+            "--edge_projection",
+            choices=["fixed", "random"],
+            help="how an edge map becomes three channels (paper: fixed)",
+        )
+
+    def _add_saving(self, group):
+        group.add_argument(
+            "--save_latest_freq", type=positive, default=5000, metavar="N", help="pictures between weights 'latest'"
+        )
+        group.add_argument(
+            "--save_epoch_freq", type=positive, default=5, metavar="N", help="epochs between numbered weights"
+        )
+        group.add_argument(
+            "--save_by_iter", action="store_true", help="name the weights iter_N in place of latest, and keep them"
+        )
+        group.add_argument("--print_freq", type=positive, default=100, metavar="N", help="pictures between log lines")
+        group.add_argument(
+            "--update_html_freq",
+            type=positive,
+            default=1000,
+            metavar="N",
+            help="pictures between updates of web/index.html and of the curves in loss/",
+        )
+        group.add_argument("--no_html", action="store_true", help="write no web/index.html")
+        group.add_argument(
+            "--display_freq",
+            type=positive,
+            default=400,
+            metavar="N",
+            help="pictures between updates of visdom's pictures (the released code's 59456 shows nothing for hours)",
+        )
+        group.add_argument(
+            "--display_id", type=not_negative, default=1, metavar="N", help="first visdom window; 0: no visdom"
+        )
+        group.add_argument(
+            "--display_ncols", type=positive, default=4, metavar="N", help="pictures in a row of visdom's window"
+        )
+        group.add_argument(
+            "--display_server", default="http://localhost", metavar="URL", help="address of the visdom server"
+        )
+        group.add_argument("--display_port", type=positive, default=8097, metavar="PORT", help="and its port")
+        group.add_argument("--display_env", default="main", metavar="NAME", help="visdom environment to show in")
