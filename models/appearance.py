@@ -1,0 +1,57 @@
+"""The text-driven appearance discriminator (TAD; paper, section 3.3): judges whether pictures look like a domain."""
+
+from models.layers import batched
+from models.losses import gan_loss, gradient_penalty
+from util.image_pool import ImagePool
+
+
+class AppearanceDiscriminator:
+    """What one domain, low light or normal light, demands of a picture's colours and of its edges.
+
+    Args:
+        colour: discriminator network of the pictures themselves.
+        edge: discriminator network of their edge maps.
+        edge_filter: the high-pass filter E.
+        opt: reads gan_mode, lambda_gp, edge_adversary, pool_size and seed.
+        name: tells the random choices of its pools from those of others.
+    """
+
+    def __init__(self, colour, edge, edge_filter, opt, name):
+        self.colour_net, self.edge_net, self.edge_filter = colour, edge, edge_filter
+        self.opt = opt
+        self.pools = {
+            kind: ImagePool(opt.pool_size, f"{opt.seed} {name} {kind}") for kind in ("fake", "normalised", "edges")
+        }
+
+    # The generators' step: how far the pictures are from being taken for the domain's own.
+
+    def colour(self, *pictures):
+        """GAN(D(x), real) for each batch x (N, 3, H, W) in [-1, 1]: a list of scalars."""
+        return [gan_loss(self.opt.gan_mode, scores, True) for scores in batched(self.colour_net, *pictures)]
+
+    def edge(self, picture):
+        """GAN(D_edge(E(x)), real): a scalar. The released recipe shows D_edge the picture itself."""
+        shown = self.edge_filter(picture) if self.opt.edge_adversary == "edges" else picture
+        return gan_loss(self.opt.gan_mode, self.edge_net(shown), True)
+
+    # The discriminators' step: how far they are from telling real from fake (method, section 4).
+
+    def colour_error(self, real, fake, normalised=None):
+        """The colour discriminator's loss: real against fake and, if given, against the NRN's output as well."""
+        fakes = [self.pools["fake"].query(fake)]
+        if normalised is not None:
+            fakes.append(self.pools["normalised"].query(normalised))
+        return self._error(self.colour_net, real, fakes)
+
+    def edge_error(self, real, fake):
+        """The edge discriminator's loss: E(real) against E(fake)."""
+        return self._error(self.edge_net, self.edge_filter(real), [self.pools["edges"].query(self.edge_filter(fake))])
+
+    def _error(self, network, real, fakes):
+        """The sum of (GAN(D(real), real) + GAN(D(fake), fake)) / 2 over the batches of fakes: a scalar."""
+        mode = self.opt.gan_mode
+        of_real, *of_fakes = batched(network, real, *fakes)
+        error = sum((gan_loss(mode, of_real, True) + gan_loss(mode, scores, False)) / 2 for scores in of_fakes)
+        if self.opt.lambda_gp:
+            error = error + self.opt.lambda_gp * sum(gradient_penalty(network, real, fake) for fake in fakes)
+        return error

@@ -1,0 +1,180 @@
+"""What every trainable model shares: device, networks by name, learning rates, saving and loading."""
+
+import random
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.schedules import Schedule
+from util.checkpoint import cpu_state_dict, load_network, net_file, read_state_dict, read_tensors
+from util.device import select_device
+from util.errors import WorkError
+from util.files import current_file, make_folder, write_set
+
+
+class BaseModel(ABC):
+    """The grammar of the CycleGAN family: set_input, forward, optimize_parameters, get_current_*.
+
+    A subclass fills, in its ``__init__``: ``model_names`` (X for each network ``netX``), ``loss_names`` (in the
+    order of the log), ``visual_names`` and, for training, ``optimizers`` and ``pools`` {name: ImagePool}.
+    """
+
+    model_names, loss_names, visual_names = (), (), ()
+
+    def __init__(self, opt):
+        self.opt, self.isTrain = opt, opt.isTrain
+        self.device = select_device(opt.gpu_ids)
+        self.folder = Path(opt.checkpoints_dir) / opt.name
+        self.optimizers, self.schedules, self.pools = [], [], {}
+        self.losses = {}
+
+    @abstractmethod
+    def set_input(self, batch):
+        """Take a batch of the data set and move its pictures to the device."""
+
+    @abstractmethod
+    def forward(self):
+        """Compute everything that ``visual_names`` shows."""
+
+    @abstractmethod
+    def optimize_parameters(self):
+        """One training step."""
+
+    @abstractmethod
+    def epoch_metric(self):
+        """The mean of the generators' objective over the epoch, which ``plateau`` watches; starts a new mean."""
+
+    def networks(self):
+        """The networks under their names in a checkpoint."""
+        return {name: getattr(self, f"net{name}") for name in self.model_names}
+
+    def setup(self, opt):
+        """Make the schedules and load weights: those to test, or those to go on from.
+
+        Returns:
+            The progress that was saved with the weights (see ``save``), or None for a new run.
+        """
+        self.schedules = [Schedule(optimizer, opt) for optimizer in self.optimizers]
+        progress = None
+        if not self.isTrain or opt.continue_train:
+            self.load_networks(opt.epoch)
+        if self.isTrain and opt.continue_train:
+            progress = self._load_train_state(opt.epoch)
+        if opt.verbose:
+            for name, network in self.networks().items():
+                print(f"net{name}: {network}")
+        return progress
+
+    def test(self):
+        """``forward`` without gradients."""
+        with torch.inference_mode():
+            self.forward()
+
+    def get_current_visuals(self):
+        """The pictures of the last step, {name: (N, C, H, W) in [-1, 1]}, in the order of ``visual_names``."""
+        return OrderedDict((name, getattr(self, name).detach()) for name in self.visual_names)
+
+    def get_current_losses(self):
+        """The losses of the last step as numbers, {name: float}, in the order of ``loss_names``."""
+        return OrderedDict((name, self.losses[name].item()) for name in self.loss_names)
+
+    def update_learning_rate(self):
+        """Call after each epoch: sets the next epoch's learning rate."""
+        metric = self.epoch_metric()
+        for schedule in self.schedules:
+            schedule.step(metric)
+
+    def set_requires_grad(self, networks, wanted):
+        """Freeze (False) or release (True) the parameters of some networks."""
+        for network in networks:
+            network.requires_grad_(wanted)
+
+    def save_networks(self, epoch):
+        """Write {epoch}_net_X.pth for every network, all at once."""
+        write_set(make_folder(self.folder), str(epoch), self._network_files(epoch))
+
+    def save(self, epoch, progress):
+        """Write the networks together with what a resumed run needs ({epoch}_train_state.pth).
+
+        Args:
+            epoch: ``latest``, a number or ``iter_N``.
+            progress: a dict of numbers that ``setup`` will return.
+        """
+        state = {
+            "progress": progress,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedules": [schedule.state_dict() for schedule in self.schedules],
+            "pools": {name: pool.state_dict() for name, pool in self.pools.items()},
+            "random": _random_states(),
+            "model": self.extra_state(),
+        }
+        files = self._network_files(epoch)
+        files[_state_file(epoch)] = partial(torch.save, state)
+        write_set(make_folder(self.folder), str(epoch), files)
+
+    @abstractmethod
+    def extra_state(self):
+        """What else a resumed run must remember: numbers and tensors in plain containers."""
+
+    @abstractmethod
+    def load_extra_state(self, state):
+        """Take back what ``extra_state`` gave."""
+
+    def load_networks(self, epoch):
+        """Read {epoch}_net_X.pth into every network.
+
+        Raises:
+            WorkError: a file is missing, damaged, or does not fit its network.
+        """
+        for name, network in self.networks().items():
+            load_network(network, read_state_dict(self.folder, epoch, name), self.folder / net_file(epoch, name))
+
+    def _network_files(self, epoch):
+        return {
+            net_file(epoch, name): partial(torch.save, cpu_state_dict(network))
+            for name, network in self.networks().items()
+        }
+
+    def _load_train_state(self, epoch):
+        path = current_file(self.folder, _state_file(epoch))
+        state = read_tensors(path)
+        try:
+            for kind, restored in (("optimizers", self.optimizers), ("schedules", self.schedules)):
+                for one, its_state in zip(restored, state[kind], strict=True):
+                    one.load_state_dict(its_state)
+            for name, pool in self.pools.items():
+                pool.load_state_dict(state["pools"][name])
+            self.load_extra_state(state["model"])
+            _restore_random_states(state["random"])
+            return state["progress"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise WorkError(f"{path}: does not fit this run ({error}); it was written by another version") from error
+
+
+def _state_file(epoch):
+    return f"{epoch}_train_state.pth"
+
+
+def _random_states():
+    version, words, gauss = random.getstate()
+    numpy_state = np.random.get_state()
+    return {
+        "python": [version, list(words), gauss],
+        "numpy": [numpy_state[0], torch.from_numpy(numpy_state[1].astype(np.int64)), *numpy_state[2:]],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _restore_random_states(states):
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))
+    kind, words, *rest = states["numpy"]
+    np.random.set_state((kind, words.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
