@@ -1,0 +1,104 @@
+# `make help` lists what can be made. Whatever needs Python goes through `install` first.
+# Recipes are POSIX sh and use nothing beyond make, Python and the core utilities.
+
+.DEFAULT_GOAL := help
+.PHONY: help install environment demo test clean
+
+# The environment: the one asked for, else the active one as it is, else .venv. PYTHON alone asks for .venv,
+# too: it names the interpreter that a new environment is made with.
+ifneq ($(VENV)$(PYTHON),)
+ENV := $(or $(VENV),.venv)
+else ifneq ($(VIRTUAL_ENV)$(CONDA_PREFIX),)
+ENV := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX))
+ACTIVE := yes
+else
+ENV := .venv
+endif
+RUN := "$(ENV)/bin/python"
+
+# Newest first. Each is run, not only found: a version manager has shims of versions that are not installed.
+PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.14 python3.13 python3.12 python3.11 python3.10 python3 python)
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
+# pip's metadata is what its installation writes last: an environment without it was never finished.
+HAS_PIP := -c 'from importlib.metadata import version; version("pip")' 2>/dev/null
+
+# The stamp lies in the environment and holds what was installed there and the version of its Python, so that
+# an interrupted installation, other requirements or an exchanged Python never match it.
+REQUIREMENTS := requirements.txt requirements-dev.txt requirements-visdom.txt build-constraints.txt
+STAMP := "$(ENV)/.nerco-installed"
+WANTED := "$$(cat $(REQUIREMENTS) && $(RUN) -V 2>&1)"
+INSTALLED := [ "$$(cat $(STAMP) 2>/dev/null)" = $(WANTED) ]
+
+DEMO_FLAGS := --ngf 16 --ndf 16 --preprocess resize_and_crop --load_size 144 --crop_size 128 \
+	--n_epochs 2 --n_epochs_decay 1 --gpu_ids -1 --no_text --display_id 0 --checkpoints_dir build/saves
+DEMO_TEST_FLAGS := --gpu_ids -1 --checkpoints_dir build/saves --results_dir build/results
+
+# Plots go into files: no target opens a window, whatever the user's own matplotlib settings say.
+export MPLBACKEND := Agg
+
+help:
+	@echo 'make demo      darken photographs, train a small model on them, enhance them: 3 minutes on 2 CPU cores'
+	@echo 'make test      check the style and run the tests; PYTEST_FLAGS="-k name" is passed on to pytest'
+	@echo 'make install   only install what these two need'
+	@echo 'make clean     remove build/ and caches; environments, weights, results and data sets stay'
+	@echo
+	@echo 'The active environment is used, else .venv is made; VENV=path and PYTHON=python3.12 choose otherwise.'
+
+ifdef ACTIVE
+environment:
+	@$(RUN) $(NEW_ENOUGH) && $(RUN) $(HAS_PIP) || { \
+		echo "error: the active environment $(ENV) has no Python 3.10 or newer with pip:" \
+			"deactivate it, or run make with VENV=.venv" >&2; \
+		exit 1; }
+else
+environment:
+	@if $(RUN) $(NEW_ENOUGH) && $(RUN) $(HAS_PIP); then exit 0; fi; \
+	without_venv=; \
+	for python in $(PYTHONS); do \
+		"$$python" $(NEW_ENOUGH) || continue; \
+		"$$python" -c 'import ensurepip, venv' 2>/dev/null || { without_venv=$$python; continue; }; \
+		echo "making $(ENV) with $$("$$python" -V)"; \
+		"$$python" -m venv "$(ENV)" && $(RUN) $(NEW_ENOUGH) && $(RUN) $(HAS_PIP) && exit 0; \
+		echo "error: $(ENV) is not a usable environment: remove it, or run make with VENV=another-folder" >&2; \
+		exit 1; \
+	done; \
+	if [ -n "$$without_venv" ]; then \
+		echo "error: $$without_venv cannot make environments: install its venv module" \
+			"(Debian and Ubuntu: apt install python3-venv)" >&2; \
+	else \
+		echo "error: $(if $(PYTHON),$(PYTHON) is not,no interpreter on PATH is) Python 3.10 or newer:" \
+			"install one, or run make with PYTHON=/path/to/python3" >&2; \
+	fi; \
+	exit 1
+ifneq ($(PYTHON),)
+	@[ "$$("$(PYTHON)" -V 2>&1)" = "$$($(RUN) -V 2>&1)" ] || { \
+		echo "error: $(ENV) has $$($(RUN) -V), not that of $(PYTHON): remove it, or choose VENV=another-folder" >&2; \
+		exit 1; }
+endif
+endif
+
+# How visdom's build gets its constraint: older pips read the first variable, newer ones the second; and the one
+# that comes with Python 3.10 needs the flag to build apart from the setuptools that torch brings.
+install: environment
+	@$(INSTALLED) || { \
+		echo "installing into $(ENV): some minutes and, with a CUDA build of torch, some gigabytes"; \
+		$(RUN) -m pip install -r requirements.txt -r requirements-dev.txt; }
+	@$(INSTALLED) || { mkdir -p build && \
+		PIP_CONSTRAINT=build-constraints.txt PIP_BUILD_CONSTRAINT=build-constraints.txt \
+		$(RUN) -m pip install --use-pep517 -r requirements-visdom.txt >build/visdom-install.log 2>&1; } || \
+		echo "visdom could not be installed (see build/visdom-install.log): live curves are off, all else works"
+	@$(INSTALLED) || printf '%s\n' $(WANTED) >$(STAMP)
+
+demo: install
+	$(RUN) -m data.demo_dataset build/demo
+	$(RUN) train.py --dataroot build/demo --name demo_train $(DEMO_FLAGS)
+	$(RUN) test.py --dataroot build/demo --name demo_train $(DEMO_TEST_FLAGS)
+	@ls build/results/demo_train/test_latest/index.html
+
+test: install
+	$(RUN) -m ruff check --extend-exclude "$(ENV)" .
+	$(RUN) -m ruff format --check --extend-exclude "$(ENV)" .
+	$(RUN) -m pytest $(PYTEST_FLAGS)
+
+clean:
+	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__

@@ -1,0 +1,65 @@
+"""A photograph taken again with less light: the same scene, a shorter exposure, the sensor's noise.
+
+A camera's pixel value is an encoded electron count, so the order matters: decode to linear light, lower the
+exposure, draw the noise where it arises (in electrons), encode again. Scaling the encoded values instead would
+give neither the colours nor the noise of a dark photograph.
+
+One simplification: every colour of every pixel is drawn alone, as if the sensor saw three colours at each
+place; a real one sees one colour, and the interpolation of the others spreads its noise over neighbours.
+"""
+
+import numpy as np
+
+
+def srgb_to_linear(encoded):
+    """Decode sRGB (IEC 61966-2-1).
+
+    Args:
+        encoded: float array of any shape, encoded values in [0, 1].
+
+    Returns:
+        float array of the same shape, linear light in [0, 1]; 1 is the white of the encoding.
+    """
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear):
+    """Encode linear light as sRGB: the inverse of `srgb_to_linear`, with its shapes and ranges."""
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def expose(linear, exposure, rng, full_well_electrons=4000.0, read_noise_electrons=3.0):
+    """Let a sensor collect light: the measured linear light, noisy, neither clipped nor rounded.
+
+    With m = linear * exposure, the result has mean m and, for each value alone, the variance
+    m / full_well_electrons (shot noise) + (read_noise_electrons / full_well_electrons) ** 2 (read noise).
+
+    Args:
+        linear: float array of any shape, linear light in [0, 1].
+        exposure: light let in, as a factor of the original photograph's; above 0, below 1 darkens.
+        rng: `numpy.random.Generator` that the noise is drawn from.
+        full_well_electrons: electrons that a value of 1 stands for. A higher ISO setting lowers it: each
+            doubling halves the electrons that white stands for, and the noise becomes more visible.
+        read_noise_electrons: standard deviation of the readout's Gaussian noise, in electrons.
+
+    Returns:
+        float64 array of the same shape; read noise takes it below 0 in places.
+    """
+    electrons = rng.poisson(linear * exposure * full_well_electrons)
+    return (electrons + rng.normal(0.0, read_noise_electrons, electrons.shape)) / full_well_electrons
+
+
+def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electrons=3.0):
+    """Turn a photograph into a low-light one.
+
+    Args:
+        image: uint8 array (H, W, 3), sRGB.
+        exposure, rng, full_well_electrons, read_noise_electrons: as for `expose`; the same state of `rng`
+            gives the same picture.
+
+    Returns:
+        uint8 array (H, W, 3), sRGB.
+    """
+    linear = srgb_to_linear(image / 255.0)
+    measured = expose(linear, exposure, rng, full_well_electrons, read_noise_electrons)
+    return np.rint(linear_to_srgb(np.clip(measured, 0.0, 1.0)) * 255.0).astype(np.uint8)
