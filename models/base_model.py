@@ -82,6 +82,10 @@ class BaseModel(ABC):
         """The losses of the last step as numbers, {name: float}, in the order of ``loss_names``."""
         return OrderedDict((name, self.losses[name].item()) for name in self.loss_names)
 
+    def learning_rate(self):
+        """The learning rate in force."""
+        return self.optimizers[0].param_groups[0]["lr"]
+
     def update_learning_rate(self):
         """Call after each epoch: sets the next epoch's learning rate."""
         metric = self.epoch_metric()
@@ -141,6 +145,11 @@ class BaseModel(ABC):
 
     def _load_train_state(self, epoch):
         path = current_file(self.folder, _state_file(epoch))
+        if not path.exists():
+            print(
+                f"{path}: not there, only weights are: going on with fresh optimizers from epoch {self.opt.epoch_count}"
+            )
+            return None
         state = read_tensors(path)
         try:
             for kind, restored in (("optimizers", self.optimizers), ("schedules", self.schedules)):

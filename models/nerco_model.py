@@ -29,7 +29,7 @@ class NeRCoModel(BaseModel):
     def __init__(self, opt):
         super().__init__(opt)
         self.model_names = (*GENERATIVE, *DISCRIMINATIVE) if self.isTrain else ("Pre", "H", "G_A")
-        self.visual_names = ("real_A", "pre_A", "mask_picture", "fake_B")
+        self.visual_names = ("real_A", "pre_A", "mask", "fake_B")
         self._build_generators(opt)
         if self.isTrain:
             self.visual_names += ("rec_A", "real_B", "fake_A", "rec_B")
@@ -84,7 +84,6 @@ class NeRCoModel(BaseModel):
         A = self.real_A
         self.pre_A = self.netPre(A)
         self.h, self.mask = self.netH(A)
-        self.mask_picture = self.mask * 2 - 1
         guided = torch.cat([A, self.pre_A], dim=1) * self.mask  # (N, 6, H, W)
         if not self.isTrain:
             self.fake_B = self.netG_A(guided)
@@ -101,6 +100,11 @@ class NeRCoModel(BaseModel):
         self.rec_A = self.netG_B(self.fake_B)
         pre_A1 = self.netPre(self.fake_A)
         self.rec_B = self.netG_A(torch.cat([self.fake_A, pre_A1], dim=1))
+
+    def get_current_visuals(self):
+        visuals = super().get_current_visuals()
+        visuals["mask"] = visuals["mask"] * 2 - 1  # from (0, 1)
+        return visuals
 
     def generator_objective(self):
         """The generators' total (method, section 3), a scalar; its terms go to ``losses``."""

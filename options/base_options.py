@@ -106,7 +106,6 @@ class BaseOptions:
 
     def _finish(self, opt):
         opt.isTrain = self.is_train
-        opt.size_multiple = size_multiple(opt.netG)
         if opt.suffix:
             try:
                 opt.name = f"{opt.name}_{opt.suffix.format(**vars(opt))}"
@@ -114,6 +113,11 @@ class BaseOptions:
                 raise UsageError(f"--suffix {opt.suffix}: {error} is not the name of a flag") from None
         if opt.load_iter:
             opt.epoch = f"iter_{opt.load_iter}"
+        self.complete(opt)
+        opt.size_multiple = size_multiple(opt.netG)
+
+    def complete(self, opt):
+        """Give values to flags that follow from others; subclasses do that for their own."""
 
     def check(self, opt):
         """Refuse what no command can do; subclasses add their own refusals."""

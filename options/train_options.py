@@ -8,6 +8,7 @@ from models.losses import GAN_MODES
 from models.nrn import COORDS
 from models.schedules import POLICIES
 from options.base_options import BaseOptions, momentum, not_negative, positive, rate, weight
+from options.resume import adopt_stored_options
 from util.errors import UsageError
 
 # Where the released code departs from the paper (method, section 7): flag -> (paper's value, released value).
@@ -30,10 +31,12 @@ class TrainOptions(BaseOptions):
     networks_help = None
     batches_help = None
 
-    def _finish(self, opt):
-        super()._finish(opt)
+    def complete(self, opt):
+        if opt.continue_train:
+            adopt_stored_options(opt)
         for flag, values in RECIPES.items():
-            if flag not in opt.given:
+            # What a run was started with outlives --continue_train, unless a recipe is typed anew.
+            if flag not in opt.given and (getattr(opt, flag) is None or "recipe" in opt.given):
                 setattr(opt, flag, values[opt.recipe == "released"])
 
     def check(self, opt):

@@ -9,7 +9,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 from golden_weights import with_formula_weights
-
 from models.generators import build_generator
 from models.mask_extractor import MaskExtractor
 from models.nrn import NRN

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from golden_weights import golden_arrays, golden_json, with_formula_weights
 
+from golden_weights import golden_arrays, golden_json, with_formula_weights
 from models.discriminators import build_discriminator
 from models.edges import EdgeFilter
 from models.generators import build_generator

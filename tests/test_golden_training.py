@@ -2,18 +2,16 @@
 
 import pytest
 import torch
-from golden_weights import golden_arrays, golden_json, with_formula_weights
 
+from golden_weights import golden_arrays, golden_json, with_formula_weights
 from models import create_model
 from options.train_options import TrainOptions
 
 
 def golden_model(*flags):
     """The released recipe without pools, on formula weights and the golden pair of pictures."""
-    opt = TrainOptions().parse(
-        ["--dataroot", ".", "--name", "golden", "--gpu_ids", "-1", "--pool_size", "0", "--recipe", "released"]
-        + ["--edge_projection", "fixed", *flags]
-    )
+    command = "--dataroot . --name golden --gpu_ids -1 --pool_size 0 --recipe released --edge_projection fixed"
+    opt = TrainOptions().parse([*command.split(), *flags])
     model = create_model(opt)
     for name, network in model.networks().items():
         with_formula_weights(network, name)

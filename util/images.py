@@ -61,3 +61,12 @@ def to_picture(tensor, alpha=None):
     if alpha is not None:
         picture.putalpha(alpha)
     return picture
+
+
+def stretch(picture, ratio):
+    """A PIL picture with its width times ``ratio`` if that is above 1, its height divided by it if below (bicubic)."""
+    if ratio == 1:
+        return picture
+    width, height = picture.size
+    size = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
+    return picture.resize(size, Image.Resampling.BICUBIC)

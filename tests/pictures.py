@@ -1,0 +1,41 @@
+"""Small pictures and folders for the tests, made when they are needed."""
+
+import numpy as np
+from PIL import Image
+from skimage import data as photographs
+
+from models.enhancer import Enhancer
+from models.layers import init_weights
+from util.checkpoint import net_file, save_options
+
+
+def photograph(size, name="coffee", brightness=1.0):
+    """A real photograph, resized to (width, height) and scaled in brightness."""
+    picture = Image.fromarray(getattr(photographs, name)()).convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    return picture.point(lambda level: round(level * brightness))
+
+
+def training_folder(root, count=3, size=(40, 36)):
+    """A data set: ``count`` dark pictures in trainA and testA, as many bright ones of another scene in trainB."""
+    for folder, name, brightness in (("trainA", "coffee", 0.15), ("trainB", "chelsea", 1.0), ("testA", "coffee", 0.2)):
+        (root / folder).mkdir(parents=True)
+        for i in range(count):
+            photograph((size[0] + i, size[1]), name, brightness).save(root / folder / f"{name}{i}.png")
+    return root
+
+
+def enhancer_folder(root, options=None, **shape):
+    """A folder of untrained weights in the released form; with ``options`` (a namespace), those beside them."""
+    import torch
+
+    root.mkdir(parents=True, exist_ok=True)
+    enhancer = init_weights(Enhancer(**{"ngf": 16, **shape}), gain=0.1)
+    for net, network in enhancer.networks().items():
+        torch.save(network.state_dict(), root / net_file("latest", net))
+    if options is not None:
+        save_options(root, options)
+    return enhancer.eval()
+
+
+def levels(picture):
+    return np.asarray(picture).astype(int)

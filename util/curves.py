@@ -1,0 +1,45 @@
+"""One picture per loss: its course over a training run."""
+
+from pathlib import Path
+
+import numpy as np
+
+from util.files import make_folder, write_file
+
+
+def draw_curves(records, folder):
+    """Draw every loss of a log into FOLDER/LOSS.png: the values, and their running mean where there are many.
+
+    Args:
+        records: as ``read_losses`` returns them.
+        folder: is made if missing.
+
+    Returns:
+        The paths of the pictures, in the order of the log.
+    """
+    if not records:
+        return []
+    folder = make_folder(folder)
+    pictures = np.array([record["pictures"] for record in records])
+    paths = []
+    for name in records[-1]["losses"]:
+        values = np.array([record["losses"].get(name, np.nan) for record in records])
+        paths.append(Path(folder) / f"{name}.png")
+        _draw(name, pictures, values, paths[-1])
+    return paths
+
+
+def _draw(name, pictures, values, path):
+    from matplotlib.figure import Figure  # imported where it is used: it takes most of a second
+
+    figure = Figure(figsize=(6, 3.2), dpi=100, layout="constrained")
+    axes = figure.subplots()
+    window = max(1, len(values) // 20)
+    axes.plot(pictures, values, linewidth=0.8, alpha=0.35 if window > 1 else 1, color="tab:blue")
+    if window > 1:
+        mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
+        axes.plot(pictures[window - 1 :], mean, color="tab:blue", label=f"mean of {window}")
+        axes.legend(frameon=False)
+    axes.set(title=name, xlabel="pictures", ylabel="loss")
+    axes.grid(alpha=0.3)
+    write_file(path, figure.savefig)

@@ -1,0 +1,24 @@
+"""The folder of a training run: saves/NAME."""
+
+from pathlib import Path
+
+from util.checkpoint import save_options
+from util.errors import UsageError
+from util.files import make_folder
+
+
+def open_run_folder(opt):
+    """Make the run's folder and store the options in it; return it as a Path.
+
+    Raises:
+        UsageError: a new run would overwrite the weights of another one.
+        WorkError: the folder cannot be written to.
+    """
+    folder = Path(opt.checkpoints_dir) / opt.name
+    if not opt.continue_train and any(folder.glob("*_net_*.pth")):
+        raise UsageError(
+            f"{folder} already holds weights: add --continue_train to go on with them, or choose another --name"
+        )
+    make_folder(folder)
+    save_options(folder, opt)
+    return folder

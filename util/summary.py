@@ -1,0 +1,39 @@
+"""What a training run is about to do, on one screen."""
+
+import torch
+
+
+def print_summary(opt, data, model, folder, progress):
+    """Print device, data, networks, recipe and places before the first step.
+
+    Args:
+        opt: the options of training.
+        data: ``TrainingData``.
+        model: a set-up model.
+        folder: the run's folder.
+        progress: {"epoch", "seen", "pictures"} at which the run starts or goes on.
+    """
+    millions = {name: sum(p.numel() for p in network.parameters()) / 1e6 for name, network in model.networks().items()}
+    dataset = data.dataset
+    start = f"epoch {progress['epoch']} of {opt.n_epochs + opt.n_epochs_decay}"
+    if progress["pictures"]:
+        start += f", going on after {progress['pictures']} pictures"
+    rows = {
+        "run": f"{opt.name}: {start}, seed {opt.seed}",
+        "device": _device_name(model.device),
+        "data": f"{len(dataset.a_paths)} low-light and {len(dataset.b_paths)} normal-light pictures in {opt.dataroot}",
+        "sizing": f"{opt.preprocess}, load {opt.load_size}, crop {opt.crop_size}, batch {opt.batch_size}",
+        "networks": ", ".join(f"{name} {count:.2f} M" for name, count in millions.items()),
+        "": f"{sum(millions.values()):.2f} M parameters; {opt.netG}, {opt.netD}, {opt.norm} norm, ngf {opt.ngf}",
+        "recipe": f"{opt.recipe}: coordinates {opt.nrn_coords}, edge adversary sees {opt.edge_adversary}, "
+        f"edge projection {opt.edge_projection}",
+        "text": "no text term: CLIP is not part of this version yet",
+        "writes": f"{folder} (weights, loss_log.txt, web/index.html), loss/loss_{opt.name} (curves)",
+    }
+    print("\n".join(f"{title:>9}  {text}" for title, text in rows.items()))
+
+
+def _device_name(device):
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    return f"CPU, {torch.get_num_threads()} threads"
