@@ -4,6 +4,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from data.deep_png import sixteen_bit_colours
 from data.image_folder import EXTENSIONS, find_pictures, open_picture, output_names
 from data.transforms import preprocess
 from util.errors import WorkError
@@ -58,11 +59,13 @@ class SingleDataset:
         opt, path = self.opt, self.paths[index]
         sample = {"A_paths": [str(path)], "name": self.names[index]}
         try:
-            picture = open_picture(path)
-            if opt.preprocess != "none":
+            picture, colours = open_picture(path), None
+            if opt.preprocess == "none":
+                colours = sixteen_bit_colours(path)
+            else:
                 picture = preprocess(to_8bit(picture), opt.preprocess, opt.load_size, opt.crop_size)
             sample["alpha"] = alpha_channel(picture)
-            sample["A"] = to_tensor(picture)[None]
+            sample["A"] = (to_tensor(picture) if colours is None else colours)[None]
         except WorkError as error:
             sample["error"] = error
         return sample

@@ -32,17 +32,18 @@ class EdgeFilter(nn.Module):
         self.projection = projection
         across = torch.tensor(
             {"gradient": _GRADIENT, "sobel": _SOBEL, "laplacian4": _LAPLACIAN4, "laplacian8": _LAPLACIAN8}[kind],
-            dtype=torch.get_default_dtype(),
+            dtype=torch.float64,
         )
         kernels = [across] if kind.startswith("laplacian") else [across.T, across]
-        # Not part of a checkpoint: the released files hold no filters.
+        # Not part of a checkpoint: the released files hold no filters. Kept in double precision, so that nothing
+        # is lost when training runs in it.
         self.register_buffer("kernels", torch.stack(kernels)[:, None], persistent=False)  # (1 or 2, 1, 3, 3)
-        self.register_buffer("luma", torch.tensor(LUMA)[None, :, None, None], persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA, dtype=torch.float64)[None, :, None, None], persistent=False)
 
     def forward(self, x):
         """(N, 3, H, W), or (N, 1, H, W) of gray values, in [-1, 1] -> (N, 3, H, W), from 0 up if ``fixed``."""
-        gray = x if x.shape[1] == 1 else (x * self.luma).sum(1, keepdim=True)  # (N, 1, H, W)
-        responses = F.conv2d(gray, self.kernels, padding=1)
+        gray = x if x.shape[1] == 1 else (x * self.luma.to(x.dtype)).sum(1, keepdim=True)  # (N, 1, H, W)
+        responses = F.conv2d(gray, self.kernels.to(x.dtype), padding=1)
         # The small constant keeps the root's gradient finite where a picture is flat.
         magnitude = torch.sqrt(responses.square().sum(1, keepdim=True) + 1e-6)  # (N, 1, H, W)
         if self.projection == "fixed":

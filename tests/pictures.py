@@ -1,5 +1,8 @@
 """Small pictures and folders for the tests, made when they are needed."""
 
+import struct
+import zlib
+
 import numpy as np
 from PIL import Image
 from skimage import data as photographs
@@ -39,3 +42,17 @@ def enhancer_folder(root, options=None, **shape):
 
 def levels(picture):
     return np.asarray(picture).astype(int)
+
+
+def save_deep_png(path, values):
+    """Write a colour PNG with 16 bits per channel, which PIL cannot: uint16 (H, W, 3 or 4)."""
+    height, width, channels = values.shape
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in values.astype(">u2"))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from data.deep_png import sixteen_bit_colours
 from data.image_folder import find_pictures, open_picture, output_names
-from pictures import levels, photograph
+from pictures import levels, photograph, save_deep_png
 from util.errors import WorkError
 from util.images import alpha_channel, stretch, to_8bit, to_picture, to_tensor
 
@@ -33,6 +34,18 @@ def test_sixteen_bits_keep_their_precision():
     gray = np.arange(0, 65536, 97, dtype=np.uint16)[None]
     expected = torch.from_numpy(gray.astype(np.float32) / 65535 * 2 - 1)
     torch.testing.assert_close(to_tensor(Image.fromarray(gray))[0], expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bit_colour_keeps_its_precision(tmp_path, channels):
+    values = np.random.default_rng(1).integers(0, 65536, (5, 7, channels), dtype=np.uint16)
+    save_deep_png(tmp_path / "deep.png", values)
+    expected = torch.from_numpy(values[:, :, :3].astype(np.float32) / 65535 * 2 - 1).permute(2, 0, 1)
+    torch.testing.assert_close(sixteen_bit_colours(tmp_path / "deep.png"), expected, atol=1e-6, rtol=0)
+    picture = open_picture(tmp_path / "deep.png")
+    assert (alpha_channel(picture) is not None) == (channels == 4)
+    photograph((7, 5)).save(tmp_path / "plain.png")
+    assert sixteen_bit_colours(tmp_path / "plain.png") is None
 
 
 def test_levels_are_rounded_and_clipped():

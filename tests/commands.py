@@ -1,0 +1,27 @@
+"""Running the real commands, as a user would."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(script, *flags, cwd, env=None):
+    """Run train.py or test.py in a folder of its own on the CPU; returns the finished process with its output."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), "--gpu_ids", "-1", *map(str, flags)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def error_line(process):
+    """The only line on standard error, apart from progress bars."""
+    lines = [line for line in process.stderr.splitlines() if line.strip() and "picture/s" not in line]
+    assert len(lines) == 1, process.stderr
+    return lines[0]
