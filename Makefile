@@ -30,7 +30,7 @@ WANTED := "$$(cat $(REQUIREMENTS) && $(RUN) -V 2>&1)"
 INSTALLED := [ "$$(cat $(STAMP) 2>/dev/null)" = $(WANTED) ]
 
 DEMO_FLAGS := --ngf 16 --ndf 16 --preprocess resize_and_crop --load_size 144 --crop_size 128 \
-	--n_epochs 2 --n_epochs_decay 1 --gpu_ids -1 --no_text --display_id 0 --checkpoints_dir build/saves
+	--n_epochs 2 --n_epochs_decay 1 --gpu_ids -1 --display_id 0 --checkpoints_dir build/saves
 DEMO_TEST_FLAGS := --gpu_ids -1 --checkpoints_dir build/saves --results_dir build/results
 
 # Plots go into files: no target opens a window, whatever the user's own matplotlib settings say.
@@ -91,9 +91,9 @@ install: environment
 
 demo: install
 	$(RUN) -m data.demo_dataset build/demo
+	rm -rf build/saves/demo_train
 	$(RUN) train.py --dataroot build/demo --name demo_train $(DEMO_FLAGS)
 	$(RUN) test.py --dataroot build/demo --name demo_train $(DEMO_TEST_FLAGS)
-	@ls build/results/demo_train/test_latest/index.html
 
 test: install
 	$(RUN) -m ruff check --extend-exclude "$(ENV)" .

@@ -18,7 +18,8 @@ header p, figcaption, .size { margin: 0; opacity: 0.75; font-size: 0.9rem; }
 section { margin-bottom: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 section > p { margin: 0 0 0.5rem; font-weight: 600; overflow-wrap: anywhere; }
 .size { font-weight: 400; margin-left: 0.75rem; white-space: nowrap; }
-.pictures { display: grid; gap: 0.75rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+.pictures { display: grid; gap: 0.75rem; grid-template-columns: 1fr 1fr; }
+@media (max-width: 600px) { .pictures { grid-template-columns: 1fr; } }
 figure { margin: 0; }
 img { display: block; width: 100%; height: auto; border-radius: 6px; background: var(--line); }
 .failed { color: light-dark(#b00020, #ff8a80); font-weight: 400; }
