@@ -202,16 +202,11 @@ def test_a_missing_venv_module_is_one_line(project_with_python):
     assert "apt install python3-venv" in errors[0]
 
 
-def test_make_demo_ends_with_the_page(project_with_python):
-    page = "build/results/demo_train/test_latest/index.html"
+def test_make_demo_makes_data_trains_and_enhances(project_with_python):
     project_with_python.make("install")
     status, asked, _ = project_with_python.make("demo")
-    assert status != 0  # the stand-in for test.py wrote no page
+    assert status == 0
     assert [call.split()[0] for call in asked] == ["data.demo_dataset", "train.py", "test.py"]
-    (project_with_python.folder / page).parent.mkdir(parents=True)
-    (project_with_python.folder / page).write_text("")
-    assert project_with_python.make("demo")[0] == 0
-    assert project_with_python.output.splitlines()[-1] == page
     status, asked, _ = project_with_python.make("demo", FAIL="train.py")
     assert status != 0
     assert asked[-1].startswith("train.py")
