@@ -2,7 +2,6 @@
 
 import torch
 import torch.nn.functional as F
-from torchvision import transforms
 
 # Per-channel statistics of CLIP's training images, for RGB values in [0, 1].
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -23,6 +22,8 @@ def picture_transform(resolution):
     Returns:
         A callable: PIL picture to float32 tensor (3, resolution, resolution), normalised.
     """
+    from torchvision import transforms  # imported where it is used: training takes tensors
+
     return transforms.Compose(
         [
             transforms.Resize(resolution, interpolation=transforms.InterpolationMode.BICUBIC),

@@ -7,8 +7,6 @@ import importlib.util
 from itertools import pairwise
 from pathlib import Path
 
-import ftfy
-import regex
 import torch
 
 from clip.download import cache_folder, fetch, sha256_of
@@ -30,7 +28,7 @@ PROMPT_TOKENS = {
 }
 
 # A word is a special token, an English contraction's ending, letters, one digit, or other signs.
-WORD = regex.compile(r"<\|(?:start|end)oftext\|>|'(?:s|t|re|ve|m|ll|d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+", regex.IGNORECASE)
+WORD = r"<\|(?:start|end)oftext\|>|'(?:s|t|re|ve|m|ll|d)|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 
 def tokenize(texts, context_length=77, truncate=False, *, download_root=None):
@@ -113,6 +111,12 @@ class BytePairEncoder:
     """
 
     def __init__(self, vocabulary):
+        # Imported where they are used: the default prompts need neither.
+        import ftfy
+        import regex
+
+        self.repaired = ftfy.fix_text
+        self.words = regex.compile(WORD, regex.IGNORECASE).findall
         self.symbols = _byte_symbols()
         pieces = [*self.symbols.values(), *(symbol + "</w>" for symbol in self.symbols.values())]
         merges = VOCABULARY_SIZE - len(pieces) - 2
@@ -124,9 +128,9 @@ class BytePairEncoder:
 
     def encode(self, text):
         """Token ids of a text, without start and end. Mojibake and HTML entities are repaired; case is dropped."""
-        text = html.unescape(html.unescape(ftfy.fix_text(text)))
+        text = html.unescape(html.unescape(self.repaired(text)))
         text = " ".join(text.split()).lower()
-        return [self.ids[piece] for word in WORD.findall(text) for piece in self._pieces(word)]
+        return [self.ids[piece] for word in self.words(text) for piece in self._pieces(word)]
 
     def _pieces(self, word):
         if word in (START, END):

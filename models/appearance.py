@@ -1,29 +1,33 @@
 """The text-driven appearance discriminator (TAD; paper, section 3.3): judges whether pictures look like a domain."""
 
+import torch
+import torch.nn.functional as F
+
 from models.layers import batched
 from models.losses import gan_loss, gradient_penalty
 from util.image_pool import ImagePool
 
 
 class AppearanceDiscriminator:
-    """What one domain, low light or normal light, demands of a picture's colours and of its edges.
+    """What one domain, low light or normal light, demands of a picture: by its colours, its edges, and CLIP's words.
 
     Args:
-        colour: discriminator network of the pictures themselves.
-        edge: discriminator network of their edge maps.
+        colour: discriminator network of the pictures themselves, or None if that judgement is left out.
+        edge: discriminator network of their edge maps, or None.
         edge_filter: the high-pass filter E.
+        words: what the text prior should say of the domain's pictures, (low light, normal light).
         opt: reads gan_mode, lambda_gp, edge_adversary, pool_size and seed.
         name: tells the random choices of its pools from those of others.
     """
 
-    def __init__(self, colour, edge, edge_filter, opt, name):
+    def __init__(self, colour, edge, edge_filter, words, opt, name):
         self.colour_net, self.edge_net, self.edge_filter = colour, edge, edge_filter
-        self.opt = opt
+        self.words, self.opt = words, opt
         self.pools = {
             kind: ImagePool(opt.pool_size, f"{opt.seed} {name} {kind}") for kind in ("fake", "normalised", "edges")
         }
 
-    # The generators' step: how far the pictures are from being taken for the domain's own.
+    # The generators' step: how far pictures are from being taken for the domain's own.
 
     def colour(self, *pictures):
         """GAN(D(x), real) for each batch x (N, 3, H, W) in [-1, 1]: a list of scalars."""
@@ -34,14 +38,16 @@ class AppearanceDiscriminator:
         shown = self.edge_filter(picture) if self.opt.edge_adversary == "edges" else picture
         return gan_loss(self.opt.gan_mode, self.edge_net(shown), True)
 
+    def text(self, probabilities):
+        """The mean absolute difference of p(x) (N, 2) from what should be said of this domain: a scalar."""
+        wanted = torch.cat([probabilities.new_full((1, 1), word) for word in self.words], dim=1)  # (1, 2)
+        return F.l1_loss(probabilities, wanted.expand_as(probabilities))
+
     # The discriminators' step: how far they are from telling real from fake (method, section 4).
 
-    def colour_error(self, real, fake, normalised=None):
-        """The colour discriminator's loss: real against fake and, if given, against the NRN's output as well."""
-        fakes = [self.pools["fake"].query(fake)]
-        if normalised is not None:
-            fakes.append(self.pools["normalised"].query(normalised))
-        return self._error(self.colour_net, real, fakes)
+    def colour_error(self, real, **fakes):
+        """The colour discriminator's loss: real against each batch of fakes, named ``fake`` or ``normalised``."""
+        return self._error(self.colour_net, real, [self.pools[kind].query(batch) for kind, batch in fakes.items()])
 
     def edge_error(self, real, fake):
         """The edge discriminator's loss: E(real) against E(fake)."""

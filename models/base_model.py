@@ -19,14 +19,14 @@ from util.files import current_file, make_folder, write_set
 class BaseModel(ABC):
     """The grammar of the CycleGAN family: set_input, forward, optimize_parameters, get_current_*.
 
-    A subclass fills, in its ``__init__``: ``model_names`` (X for each network ``netX``), ``loss_names`` (in the
-    order of the log), ``visual_names`` and, for training, ``optimizers`` and ``pools`` {name: ImagePool}.
+    A subclass provides ``model_names`` (X for each network ``netX``), ``loss_names`` (in the order of the log),
+    ``visual_names``, ``optimizers`` and ``pools`` {name: ImagePool}.
     """
 
     model_names, loss_names, visual_names = (), (), ()
 
     def __init__(self, opt):
-        self.opt, self.isTrain = opt, opt.isTrain
+        self.opt = opt
         self.device = select_device(opt.gpu_ids)
         self.folder = Path(opt.checkpoints_dir) / opt.name
         self.optimizers, self.schedules, self.pools = [], [], {}
@@ -53,26 +53,20 @@ class BaseModel(ABC):
         return {name: getattr(self, f"net{name}") for name in self.model_names}
 
     def setup(self, opt):
-        """Make the schedules and load weights: those to test, or those to go on from.
+        """Make the schedules and, with ``--continue_train``, load what a run goes on from.
 
         Returns:
             The progress that was saved with the weights (see ``save``), or None for a new run.
         """
         self.schedules = [Schedule(optimizer, opt) for optimizer in self.optimizers]
         progress = None
-        if not self.isTrain or opt.continue_train:
+        if opt.continue_train:
             self.load_networks(opt.epoch)
-        if self.isTrain and opt.continue_train:
             progress = self._load_train_state(opt.epoch)
         if opt.verbose:
             for name, network in self.networks().items():
                 print(f"net{name}: {network}")
         return progress
-
-    def test(self):
-        """``forward`` without gradients."""
-        with torch.inference_mode():
-            self.forward()
 
     def get_current_visuals(self):
         """The pictures of the last step, {name: (N, C, H, W) in [-1, 1]}, in the order of ``visual_names``."""

@@ -15,14 +15,15 @@ from util.device import select_device
 from util.errors import WorkError
 from util.images import alpha_channel, to_picture, to_tensor
 
-ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords")  # the options that shape it
+ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords", "ablate")  # the options that shape it
+NETWORKS = ("Pre", "H", "G_A")
 
 
 class Enhancer(nn.Module):
     """fake_B = G_A(cat(A, Pre(A)) * mask(A)): the upper path of the paper's figure 2, from low to normal light.
 
     Args:
-        ngf, netG, norm, dropout, nrn_coords: the options of the same names.
+        ngf, netG, norm, dropout, nrn_coords, ablate: the options of the same names.
 
     Example::
 
@@ -30,19 +31,14 @@ class Enhancer(nn.Module):
         enhancer.enhance(PIL.Image.open("dark.jpg")).save("bright.png")
     """
 
-    def __init__(self, ngf=64, netG="resnet_9blocks", norm="instance", dropout=False, nrn_coords="absolute"):
+    def __init__(self, ngf=64, netG="resnet_9blocks", norm="instance", dropout=False, nrn_coords="absolute", ablate=()):
         super().__init__()
-        self.nrn = NRN(ngf, norm, dropout, nrn_coords)
-        self.mask_extractor = MaskExtractor(ngf, norm, dropout)
+        self.nrn = None if "nrn" in ablate else NRN(ngf, norm, dropout, nrn_coords)
+        self.mask_extractor = None if "mask" in ablate else MaskExtractor(ngf, norm, dropout)
         self.generator = build_generator(netG, 6, ngf=ngf, norm=norm, dropout=dropout)
         self.multiple, self.smallest = size_multiple(netG), smallest_side(netG)
-        self.options = {
-            "ngf": ngf,
-            "netG": netG,
-            "norm": norm,
-            "dropout": dropout,
-            "nrn_coords": nrn_coords,
-        }
+        values = (ngf, netG, norm, dropout, nrn_coords, list(ablate))
+        self.options = dict(zip(ARCHITECTURE, values, strict=True))
 
     @classmethod
     def from_checkpoint(cls, folder, epoch="latest", device=None):
@@ -58,10 +54,9 @@ class Enhancer(nn.Module):
             WorkError: a file is missing, damaged, or does not fit the others.
         """
         folder = Path(folder)
-        states = {net: read_state_dict(folder, epoch, net) for net in ("Pre", "H", "G_A")}
         stored = read_options(folder)
         if stored is None:
-            options = architecture_of(states, folder)
+            options = architecture_of({net: read_state_dict(folder, epoch, net) for net in NETWORKS}, folder)
         else:
             try:
                 options = {flag: stored[flag] for flag in ARCHITECTURE}
@@ -69,12 +64,13 @@ class Enhancer(nn.Module):
                 raise WorkError(f"{folder}/train_opt.json: lacks {error}; restore it, or remove it") from None
         enhancer = cls(**options)
         for net, network in enhancer.networks().items():
-            load_network(network, states[net], folder / net_file(epoch, net))
+            load_network(network, read_state_dict(folder, epoch, net), folder / net_file(epoch, net))
         return enhancer.eval().to(select_device() if device is None else device)
 
     def networks(self):
         """Its parts under their names in a checkpoint."""
-        return {"Pre": self.nrn, "H": self.mask_extractor, "G_A": self.generator}
+        parts = dict(zip(NETWORKS, (self.nrn, self.mask_extractor, self.generator), strict=True))
+        return {net: network for net, network in parts.items() if network is not None}
 
     def forward(self, low, stages=False):
         """Enhance a batch.
@@ -86,12 +82,13 @@ class Enhancer(nn.Module):
 
         Returns:
             The enhanced batch (N, 3, H, W) in [-1, 1]; with ``stages`` also the normalised batch pre_A
-            (N, 3, H, W), unbounded, and the mask (N, 1, H, W) in (0, 1).
+            (N, 3, H, W), unbounded, and the mask (N, 1, H, W) in (0, 1). Where training left a part out, pre_A
+            is the picture itself and the mask is 1.
         """
         height, width = low.shape[-2:]
         padded = pad_to_multiple(low, self.multiple, self.smallest)
-        pre = self.nrn(padded)
-        mask = self.mask_extractor.mask(padded)
+        pre = self.nrn(padded) if self.nrn else padded
+        mask = self.mask_extractor.mask(padded) if self.mask_extractor else torch.ones_like(padded[:, :1])
         enhanced = self.generator(torch.cat([padded, pre], dim=1) * mask)
         results = [x[..., :height, :width] for x in (enhanced, pre, mask)]
         return tuple(results) if stages else results[0]

@@ -110,12 +110,13 @@ def batched(network, *inputs):
     """One call of ``network`` on several inputs that do not depend on each other; a list of its outputs.
 
     Every layer but batch norm treats each sample of a batch alone, so the outputs are those of separate calls;
-    with batch norm, whose statistics would mix, the calls stay separate, and so they do where shapes differ.
+    with a batch norm in training, whose statistics would mix, the calls stay separate, and so they do where
+    shapes differ.
 
     Args:
         inputs: tensors (N, C, H, W).
     """
-    mixes = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    mixes = any(isinstance(module, nn.BatchNorm2d) and module.training for module in network.modules())
     if len(inputs) == 1 or mixes or len({x.shape for x in inputs}) > 1:
         return [network(x) for x in inputs]
     outputs = network(torch.cat(inputs))  # (len(inputs) * N, ...)

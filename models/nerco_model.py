@@ -1,6 +1,6 @@
 """NeRCo: two closed loops between low light (A) and normal light (B), trained without pairs (paper, section 3).
 
-Equations are those of the paper's section 3; the names of losses are those of the released code's log.
+The names of losses are those of the released code's log.
 """
 
 import torch
@@ -8,174 +8,252 @@ import torch.nn.functional as F
 
 from models.appearance import AppearanceDiscriminator
 from models.base_model import BaseModel
-from models.discriminators import build_discriminator
 from models.edges import EdgeFilter
-from models.generators import build_generator
-from models.layers import batched, init_weights
-from models.mask_extractor import MaskExtractor
-from models.nrn import NRN
+from models.layers import batched
+from models.parts import build_part, discriminative_parts, generative_parts
+from models.text_prior import load_clip, text_prior_of
+from util.image_pool import ImagePool
 
-GENERATIVE = ("Pre", "G_A", "G_B", "H")
-DISCRIMINATIVE = ("D_A", "D_B", "D_A_edge", "D_B_edge")
+STAGES = ("real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
+LOSSES = (
+    *("D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"),
+    *("D_A_edge", "D_B_edge", "D_A_CLIP", "D_B_CLIP", "PreConsis", "H"),
+)
+# What the terms of the generators' objective count in their total, where that is not 1 (method, section 3).
+WEIGHTS = {"edge": 0.5, "D_A_CLIP": 0.5, "D_B_CLIP": 0.5, "H": 0.5}
 
 
 class NeRCoModel(BaseModel):
     """The cooperative scheme: forward, the generators' objective, the discriminators' objective.
 
     Args:
-        opt: the options of training, or of testing: then only the enhancing path is built and run.
+        opt: the options of training.
+        clip_model: stands in for CLIP's RN50 in the text term.
     """
 
-    def __init__(self, opt):
+    def __init__(self, opt, clip_model=None):
         super().__init__(opt)
-        self.model_names = (*GENERATIVE, *DISCRIMINATIVE) if self.isTrain else ("Pre", "H", "G_A")
-        self.visual_names = ("real_A", "pre_A", "mask", "fake_B")
-        self._build_generators(opt)
-        if self.isTrain:
-            self.visual_names += ("rec_A", "real_B", "fake_A", "rec_B")
-            self.loss_names = (
-                *("D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"),
-                *("D_A_edge", "D_B_edge", "PreConsis", "H"),
-            )
-            self._build_discriminators(opt)
-            self._build_optimizers(opt)
-        for network in self.networks().values():
-            init_weights(network, opt.init_type, opt.init_gain).to(self.device).train(self.isTrain)
+        self.parts = {part: part not in opt.ablate for part in ("nrn", "mask", "dual_loop", "identity", "consistency")}
+        self.generative = generative_parts(opt.ablate)
+        self.discriminative = discriminative_parts(opt.ablate)
+        self.model_names = (*self.generative, *self.discriminative)
+        for name in self.model_names:
+            setattr(self, f"net{name}", build_part(name, opt).to(self.device))
+        self._build_judges(opt, clip_model)
+        self._build_optimizers(opt)
 
-    def _build_generators(self, opt):
-        shape = {"ngf": opt.ngf, "norm": opt.norm, "dropout": opt.dropout}
-        self.netPre = NRN(coords=opt.nrn_coords, **shape)
-        self.netH = MaskExtractor(**shape)
-        self.netG_A = build_generator(opt.netG, 6, **shape)
-        if self.isTrain:
-            self.netG_B = build_generator(opt.netG, 3, **shape)
+    def _build_judges(self, opt, clip_model):
+        networks, edge_filter = self.networks(), EdgeFilter(opt.edge_filter, opt.edge_projection).to(self.device)
 
-    def _build_discriminators(self, opt):
-        def discriminator():
-            return build_discriminator(opt.netD, 3, opt.ndf, opt.n_layers_D, opt.norm)
+        def judge(letter, words, name):
+            colour, edge = networks.get(f"D_{letter}"), networks.get(f"D_{letter}_edge")
+            found = AppearanceDiscriminator(colour, edge, edge_filter, words, opt, name)
+            self.pools.update({f"{name} {kind}": pool for kind, pool in found.pools.items()})
+            return found
 
-        self.netD_A, self.netD_A_edge = discriminator(), discriminator()
-        self.netD_B, self.netD_B_edge = discriminator(), discriminator()
-        self.edge_filter = EdgeFilter(opt.edge_filter, opt.edge_projection).to(self.device)
         # The release names a discriminator after the loop it serves: D_A judges domain B.
-        self.normal_light = AppearanceDiscriminator(self.netD_A, self.netD_A_edge, self.edge_filter, opt, "normal")
-        self.low_light = AppearanceDiscriminator(self.netD_B, self.netD_B_edge, self.edge_filter, opt, "low")
-        for domain, judge in (("normal", self.normal_light), ("low", self.low_light)):
-            self.pools.update({f"{domain} {kind}": pool for kind, pool in judge.pools.items()})
+        self.normal_light, self.low_light = judge("A", (0, 1), "normal"), judge("B", (1, 0), "low")
+        self.text_prior = None
+        if not opt.no_text:
+            clip_model = load_clip(opt.clip_path) if clip_model is None else clip_model
+            self.text_prior = text_prior_of(opt, clip_model).to(self.device)
+            for kind in ("text", "text of rec_A"):
+                self.pools[kind] = ImagePool(opt.pool_size, f"{opt.seed} {kind}")
 
     def _build_optimizers(self, opt):
-        def adam(names):
-            parameters = [p for name in names for p in getattr(self, f"net{name}").parameters()]
-            return torch.optim.Adam(parameters, lr=opt.lr, betas=(opt.beta1, 0.999))
-
-        self.optimizer_G, self.optimizer_D = adam(GENERATIVE), adam(DISCRIMINATIVE)
-        self.optimizers = [self.optimizer_G, self.optimizer_D]
+        for names in (self.generative, self.discriminative):
+            parameters = [p for name in names for p in self.networks()[name].parameters()]
+            if parameters:
+                self.optimizers.append(torch.optim.Adam(parameters, lr=opt.lr, betas=(opt.beta1, 0.999)))
         self._total_sum, self._steps = torch.zeros((), device=self.device), 0
 
     def set_input(self, batch):
-        """Take a batch {"A", "B": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}; testing needs A alone."""
+        """Take a batch {"A", "B": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
         self.real_A = batch["A"].to(self.device, non_blocking=True)
+        self.real_B = batch["B"].to(self.device, non_blocking=True)
         self.image_paths = batch["A_paths"]
-        if self.isTrain:
-            self.real_B = batch["B"].to(self.device, non_blocking=True)
 
     def forward(self):
-        """Both loops (figure 2). In training, calls of one network that can go together share a batch."""
-        A = self.real_A
-        self.pre_A = self.netPre(A)
-        self.h, self.mask = self.netH(A)
+        """Both loops (figure 2); calls of one network that can go together share a batch."""
+        A, B = self.real_A, self.real_B
+        self.pre_A = self.netPre(A) if self.parts["nrn"] else A
+        self.h, self.mask = self.netH(A) if self.parts["mask"] else (None, A.new_ones(len(A), 1, *A.shape[2:]))
         guided = torch.cat([A, self.pre_A], dim=1) * self.mask  # (N, 6, H, W)
-        if not self.isTrain:
-            self.fake_B = self.netG_A(guided)
-            return
 
-        B = self.real_B
         # A -> B -> A, with what the identity and the bypass terms ask of the enhancer.
-        darker = B - self.h
-        self.fake_B, self.same_B, self.bypass_B = batched(
-            self.netG_A, guided, torch.cat([B, B], dim=1), torch.cat([darker, darker], dim=1)
-        )
-        # B -> A -> B: the mask of A guides the degrading of B; there is no mask on the way back.
-        self.fake_A, self.same_A = batched(self.netG_B, B * self.mask, A)
+        to_enhance, to_degrade = {"fake_B": guided}, {}
+        if self.parts["identity"]:
+            to_enhance["same_B"], to_degrade["same_A"] = torch.cat([B, B], dim=1), A
+        if self.parts["mask"]:
+            to_enhance["bypass_B"] = torch.cat([B - self.h, B - self.h], dim=1)
+        if self.parts["dual_loop"]:
+            to_degrade["fake_A"] = B * self.mask  # the mask of A guides the degrading of B
+        self._call(self.netG_A, to_enhance)
+        self._call(self.netG_B, to_degrade)
         self.rec_A = self.netG_B(self.fake_B)
-        pre_A1 = self.netPre(self.fake_A)
-        self.rec_B = self.netG_A(torch.cat([self.fake_A, pre_A1], dim=1))
+
+        # B -> A -> B: there is no mask on the way back.
+        if self.parts["dual_loop"]:
+            pre_A1 = self.netPre(self.fake_A) if self.parts["nrn"] else self.fake_A
+            self.rec_B = self.netG_A(torch.cat([self.fake_A, pre_A1], dim=1))
+
+    def _call(self, network, inputs):
+        """Set the attributes that ``inputs`` names to what the network makes of them."""
+        for name, output in zip(inputs, batched(network, *inputs.values()), strict=True):
+            setattr(self, name, output)
 
     def get_current_visuals(self):
         visuals = super().get_current_visuals()
-        visuals["mask"] = visuals["mask"] * 2 - 1  # from (0, 1)
+        if "mask" in visuals:
+            visuals["mask"] = visuals["mask"] * 2 - 1  # from (0, 1)
         return visuals
 
+    @property
+    def visual_names(self):
+        """The stages that this model has."""
+        needs = {"pre_A": "nrn", "mask": "mask", "fake_A": "dual_loop", "rec_B": "dual_loop"}
+        return [stage for stage in STAGES if stage not in needs or self.parts[needs[stage]]]
+
+    @property
+    def loss_names(self):
+        """The losses of the last step, in the order of the log."""
+        return [name for name in LOSSES if name in self.losses]
+
+    # The generators' objective (method, section 3), term by term.
+
     def generator_objective(self):
-        """The generators' total (method, section 3), a scalar; its terms go to ``losses``."""
-        opt, loss = self.opt, self.losses
-        A, B, h = self.real_A, self.real_B, self.h
-        fake_A, fake_B, pre_A = self.fake_A, self.fake_B, self.pre_A
+        """The generators' total, a scalar; its terms go to ``losses``."""
+        opt, A, B = self.opt, self.real_A, self.real_B
+        taken_for_real = self._colour_verdicts()
 
-        # Appearance: each loop's fakes are to be taken for real, by their colours and by their edges.
-        colour_fake_B, colour_brighter = self.normal_light.colour(fake_B, A + h)
-        colour_fake_A, colour_pre_A, colour_darker = self.low_light.colour(fake_A, pre_A, B - h)
-        loss["G_A"] = colour_fake_B
-        loss["G_B"] = colour_fake_A + colour_pre_A
-        edges = (self.normal_light.edge(fake_B) + self.low_light.edge(fake_A)) / 2
+        def verdicts(*names):
+            return sum(taken_for_real[name] for name in names if name in taken_for_real)
 
-        # Cycle consistency: each loop closes.
-        loss["cycle_A"] = opt.lambda_A * F.l1_loss(self.rec_A, A)
-        loss["cycle_B"] = opt.lambda_B * F.l1_loss(self.rec_B, B)
+        # Cycle: each loop closes. Adversary: its fakes are to be taken for real.
+        terms = {"cycle_A": opt.lambda_A * F.l1_loss(self.rec_A, A), "G_A": verdicts("fake_B")}
+        if self.parts["dual_loop"]:
+            terms["cycle_B"] = opt.lambda_B * F.l1_loss(self.rec_B, B)
+        terms["G_B"] = verdicts("fake_A", "pre_A")
+        terms["edge"] = self._edge_verdicts()
 
         # Identity: what is in a generator's target domain already stays as it is.
-        loss["idt_A"] = opt.lambda_B * opt.lambda_identity * F.l1_loss(self.same_B, B)
-        loss["idt_B"] = opt.lambda_A * opt.lambda_identity * F.l1_loss(self.same_A, A)
+        if self.parts["identity"]:
+            terms["idt_A"] = opt.lambda_B * opt.lambda_identity * F.l1_loss(self.same_B, B)
+            terms["idt_B"] = opt.lambda_A * opt.lambda_identity * F.l1_loss(self.same_A, A)
 
         # Normalisation: pre_A keeps the content of A and looks like low light.
-        loss["PreConsis"] = 4 * opt.lambda_A * F.l1_loss(pre_A, A) + colour_pre_A
+        if self.parts["nrn"] and self.parts["consistency"]:
+            terms["PreConsis"] = 4 * opt.lambda_A * F.l1_loss(self.pre_A, A) + verdicts("pre_A")
 
-        # Mask: the residual h is what lies between the domains - by passing round the enhancer,
-        # by the discriminators' judgement, and by agreeing with both loops.
-        h_of_fake_A, _ = self.netH(fake_A)
-        bypass = F.l1_loss(fake_B, A + h) + F.l1_loss(B, self.bypass_B)
-        adversarial = colour_brighter + colour_darker
-        self_supervised = F.l1_loss(h, fake_B - A) + F.l1_loss(fake_A, B - h_of_fake_A)
-        loss["H"] = bypass + adversarial + self_supervised
+        if self.parts["mask"]:
+            terms["H"] = self._residual_agreement() + verdicts("A + h", "B - h")
+        if self.text_prior:
+            terms.update(self._text_terms())
 
-        loop_A = loss["G_A"] + loss["cycle_A"] + loss["idt_A"]
-        loop_B = loss["G_B"] + loss["cycle_B"] + loss["idt_B"]
-        return loop_A + loop_B + edges + loss["H"] / 2 + loss["PreConsis"]
+        # A verdict that nobody is there to give is the number 0.
+        terms = {name: term for name, term in terms.items() if torch.is_tensor(term)}
+        self.losses.update(terms)
+        return sum(WEIGHTS.get(name, 1) * term for name, term in terms.items())
+
+    def _colour_verdicts(self):
+        """How far pictures are from being taken for real by their colours, {picture: scalar}; none if unjudged."""
+        bright, dark = {"fake_B": self.fake_B}, {}
+        if self.parts["dual_loop"]:
+            dark["fake_A"] = self.fake_A
+        if self.parts["nrn"]:
+            dark["pre_A"] = self.pre_A
+        if self.parts["mask"]:
+            bright["A + h"], dark["B - h"] = self.real_A + self.h, self.real_B - self.h
+        found = {}
+        for judge, pictures in ((self.normal_light, bright), (self.low_light, dark)):
+            if judge.colour_net:
+                found.update(zip(pictures, judge.colour(*pictures.values()), strict=True))
+        return found
+
+    def _edge_verdicts(self):
+        """The same of both loops' fakes by their edges, summed."""
+        fakes = [(self.normal_light, self.fake_B)]
+        if self.parts["dual_loop"]:
+            fakes.append((self.low_light, self.fake_A))
+        return sum(judge.edge(fake) for judge, fake in fakes if judge.edge_net)
+
+    def _residual_agreement(self):
+        """The residual h is what lies between the domains: round the enhancer (bypass), and in both loops."""
+        A, B, h = self.real_A, self.real_B, self.h
+        bypass = F.l1_loss(self.fake_B, A + h) + F.l1_loss(B, self.bypass_B)
+        self_supervised = F.l1_loss(h, self.fake_B - A)
+        if self.parts["dual_loop"]:
+            h_of_fake_A, _ = self.netH(self.fake_A)
+            self_supervised = self_supervised + F.l1_loss(self.fake_A, B - h_of_fake_A)
+        return bypass + self_supervised
+
+    def _text_terms(self):
+        """Fakes and reconstructions look, to CLIP, like what they should be; all pictures share one batch."""
+        pictures = {
+            name: getattr(self, name) for name in ("fake_B", "rec_B", "fake_A", "rec_A") if name in self.visual_names
+        }
+        if not self.opt.text_gradient:
+            # As released: pictures go through pools, which detach them. A pool of none passes them on as they are.
+            pools = {name: self.pools["text of rec_A" if name == "rec_A" else "text"] for name in pictures}
+            pictures = {name: pools[name].query(picture) for name, picture in pictures.items()}
+        said = dict(zip(pictures, batched(self.text_prior, *pictures.values()), strict=True))  # (N, 2) each
+        terms = {}
+        for loss, judge, names in (
+            ("D_A_CLIP", self.normal_light, ("fake_B", "rec_B")),
+            ("D_B_CLIP", self.low_light, ("fake_A", "rec_A")),
+        ):
+            terms[loss] = sum(judge.text(said[name]) for name in names if name in said)
+        return terms
+
+    # The discriminators' objective (method, section 4).
 
     def discriminator_objective(self):
-        """The sum of the four discriminators' losses (method, section 4), a scalar; each goes to ``losses``."""
-        loss, A, B = self.losses, self.real_A, self.real_B
-        fake_A, fake_B, pre_A = self.fake_A.detach(), self.fake_B.detach(), self.pre_A.detach()
-        loss["D_A"] = self.normal_light.colour_error(B, fake_B)
-        loss["D_B"] = self.low_light.colour_error(A, fake_A, normalised=pre_A)
-        loss["D_A_edge"] = self.normal_light.edge_error(B, fake_B)
-        loss["D_B_edge"] = self.low_light.edge_error(A, fake_A)
-        return loss["D_A"] + loss["D_B"] + loss["D_A_edge"] + loss["D_B_edge"]
+        """The sum of the discriminators' losses, a scalar; each goes to ``losses``."""
+        A, B, fake_B, errors = self.real_A, self.real_B, self.fake_B.detach(), {}
+        dark = {"fake": self.fake_A.detach()} if self.parts["dual_loop"] else {}
+        edge_fakes = dict(dark)
+        if self.parts["nrn"]:
+            dark["normalised"] = self.pre_A.detach()
+        if "D_A" in self.discriminative:
+            errors["D_A"] = self.normal_light.colour_error(B, fake=fake_B)
+        if "D_B" in self.discriminative:
+            errors["D_B"] = self.low_light.colour_error(A, **dark)
+        if "D_A_edge" in self.discriminative:
+            errors["D_A_edge"] = self.normal_light.edge_error(B, fake_B)
+        if "D_B_edge" in self.discriminative:
+            errors["D_B_edge"] = self.low_light.edge_error(A, **edge_fakes)
+        self.losses.update(errors)
+        return sum(errors.values())
 
     def optimize_parameters(self):
         """One step of the generators, then one of the discriminators on the fakes of before that step.
 
         Returns:
-            The generators' total plus the four discriminator losses, a scalar tensor.
+            The generators' total plus the discriminators' losses, a scalar tensor.
         """
-        discriminators = [getattr(self, f"net{name}") for name in DISCRIMINATIVE]
+        discriminators = [self.networks()[name] for name in self.discriminative]
         self.forward()
 
         self.set_requires_grad(discriminators, False)
         total = self.generator_objective()
-        self.optimizer_G.zero_grad()
-        total.backward()
-        self.optimizer_G.step()
+        self._update(self.optimizers[0], total)
+        reported = total.detach()
 
-        self.set_requires_grad(discriminators, True)
-        error = self.discriminator_objective()
-        self.optimizer_D.zero_grad()
-        error.backward()
-        self.optimizer_D.step()
+        if discriminators:
+            self.set_requires_grad(discriminators, True)
+            error = self.discriminator_objective()
+            self._update(self.optimizers[1], error)
+            reported = reported + error.detach()
 
         self._total_sum += total.detach()
         self._steps += 1
-        return total.detach() + error.detach()
+        return reported
+
+    @staticmethod
+    def _update(optimizer, objective):
+        optimizer.zero_grad()
+        objective.backward()
+        optimizer.step()
 
     def epoch_metric(self):
         """The mean of the generators' total since the last call."""

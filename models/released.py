@@ -11,7 +11,7 @@ def architecture_of(states, folder):
         folder: for the error.
 
     Returns:
-        ngf, netG, norm, dropout, and ``nrn_coords`` as in the released code.
+        ngf, netG, norm, dropout; ``nrn_coords`` as in the released code; an empty ``ablate``.
 
     Raises:
         WorkError: the weights are not those of a NeRCo.
@@ -27,6 +27,7 @@ def architecture_of(states, folder):
         # Dropout stands in front of a block's second convolution and moves it one place on, from 5.
         "dropout": "model.10.conv_block.5.weight" not in pre,
         "nrn_coords": "cancelled",
+        "ablate": [],
     }
 
 

@@ -207,6 +207,6 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Adds the default to a help line, unless it says nothing (None, or a switch that is off)."""
 
     def _get_help_string(self, action):
-        if action.default is None or action.default is False or action.default == "":
+        if action.default is None or action.default is False or action.default in ("", []):
             return action.help
         return super()._get_help_string(action)

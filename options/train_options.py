@@ -1,22 +1,36 @@
 """The flags of train.py."""
 
+from argparse import ArgumentTypeError
+
 from data.transforms import PREPROCESS
 from models.discriminators import smallest_input
 from models.edges import EDGE_FILTERS
 from models.generators import smallest_side
 from models.losses import GAN_MODES
 from models.nrn import COORDS
+from models.parts import PARTS
 from models.schedules import POLICIES
-from options.base_options import BaseOptions, momentum, not_negative, positive, rate, weight
+from options.base_options import BaseOptions, momentum, not_negative, positive, rate, weight, yes_no
 from options.resume import adopt_stored_options
 from util.errors import UsageError
 
 # Where the released code departs from the paper (method, section 7): flag -> (paper's value, released value).
 RECIPES = {
     "nrn_coords": ("absolute", "cancelled"),
+    "text_gradient": (True, False),
+    "clip_input": ("normalized", "raw"),
     "edge_adversary": ("edges", "image"),
     "edge_projection": ("fixed", "random"),
 }
+
+
+def parts(text):
+    """An option's type: parts of the method, "nrn,mask", as a sorted list."""
+    names = sorted(set(text.split(",")))
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise ArgumentTypeError(f"{unknown[0]!r} is not a part; the parts are {', '.join(PARTS)}")
+    return names
 
 
 class TrainOptions(BaseOptions):
@@ -38,6 +52,7 @@ class TrainOptions(BaseOptions):
             # What a run was started with outlives --continue_train, unless a recipe is typed anew.
             if flag not in opt.given and (getattr(opt, flag) is None or "recipe" in opt.given):
                 setattr(opt, flag, values[opt.recipe == "released"])
+        opt.no_text = opt.no_text or "text" in opt.ablate
 
     def check(self, opt):
         super().check(opt)
@@ -70,6 +85,7 @@ class TrainOptions(BaseOptions):
                 "recipe", "Where the released code departs from the paper. --recipe sets all; a flag of its own wins."
             )
         )
+        self._add_text(parser.add_argument_group("text term"))
         self._add_saving(parser.add_argument_group("saving and showing (counted in pictures, not in steps)"))
 
     def _add_schedule(self, group):
@@ -123,10 +139,43 @@ class TrainOptions(BaseOptions):
             help="weight of the identity terms, relative to the cycles'",
         )
         group.add_argument("--edge_filter", choices=EDGE_FILTERS, default="gradient", help="the high-pass filter")
+        group.add_argument(
+            "--ablate",
+            type=parts,
+            default=[],
+            metavar="PARTS",
+            help="leave out parts, joined by commas: " + "; ".join(f"{part} ({then})" for part, then in PARTS.items()),
+        )
+
+    def _add_text(self, group):
+        group.add_argument("--no_text", action="store_true", help="train without CLIP and the text term")
+        group.add_argument(
+            "--clip_path", metavar="PATH", help="CLIP's RN50.pt or its folder (else: the cache folder, else a download)"
+        )
+        group.add_argument(
+            "--prompt_low", nargs="+", default=["low light image"], metavar="TEXT", help="what low light looks like"
+        )
+        group.add_argument(
+            "--prompt_high",
+            nargs="+",
+            default=["high light image"],
+            metavar="TEXT",
+            help="what normal light looks like",
+        )
 
     def _add_recipe(self, group):
         group.add_argument("--recipe", choices=["paper", "released"], default="paper", help="which of the two")
         group.add_argument("--nrn_coords", choices=COORDS, help="pixel coordinates of the NRN (paper: absolute)")
+        yes_no(
+            group,
+            "text_gradient",
+            "the text term trains the generators (paper), or its pictures pass through pools, which detach them",
+        )
+        group.add_argument(
+            "--clip_input",
+            choices=["normalized", "raw"],
+            help="what CLIP sees: values with its mean and deviation, or [-1, 1] ones (paper: normalized)",
+        )
         group.add_argument(
             "--edge_adversary",
             choices=["edges", "image"],

@@ -101,6 +101,13 @@ def test_a_typed_flag_wins_over_the_recipe():
     assert (opt.edge_adversary, opt.edge_projection) == ("edges", "random")
 
 
+def test_leaving_out_text():
+    assert not TrainOptions().parse(NEEDED).no_text
+    assert TrainOptions().parse([*NEEDED, "--no_text"]).no_text
+    opt = TrainOptions().parse([*NEEDED, "--ablate", "text,mask,text"])
+    assert opt.no_text and opt.ablate == ["mask", "text"]
+
+
 def test_derived_values():
     opt = TestOptions().parse([*NEEDED, "--suffix", "{netG}_x", "--load_iter", "70", "--gpu_ids", "-1"])
     assert (opt.name, opt.epoch, opt.gpu_ids) == ("n_resnet_9blocks_x", "iter_70", [])
@@ -126,6 +133,7 @@ def test_derived_values():
         ("--lambda_gp 10 --gan_mode wgangp --preprocess none", "one size"),
         ("--epoch_count 301", "ends with epoch 300"),
         ("--suffix {colour}", "colour"),
+        ("--ablate nrn,colour", "'colour' is not a part; the parts are nrn"),
         ("--unknown", "unrecognized"),
     ],
 )

@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from models import create_model
+from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from pictures import enhancer_folder
 from util.checkpoint import save_options
 from util.errors import UsageError
 
-SMALL = "--dataroot . --name run --gpu_ids -1 --ngf 16 --ndf 8 --crop_size 32"
+SMALL = "--dataroot . --name run --gpu_ids -1 --ngf 16 --ndf 8 --crop_size 32 --no_text"
 
 
 def small_model(folder, *flags):
@@ -93,7 +94,7 @@ def test_what_the_edge_adversary_sees(tmp_path):
         model.netD_A_edge.register_forward_pre_hook(lambda network, inputs, shown=shown: shown.append(inputs[0]))
         fake = torch.rand(1, 3, 32, 32)
         model.normal_light.edge(fake)
-        assert torch.equal(shown[0], model.edge_filter(fake) if adversary == "edges" else fake)
+        assert torch.equal(shown[0], model.normal_light.edge_filter(fake) if adversary == "edges" else fake)
 
 
 def test_plateau_is_given_the_mean_of_the_generators_total(tmp_path):
@@ -179,17 +180,16 @@ def test_stored_options_are_plain_json(tmp_path):
 
 
 def test_a_model_for_testing_enhances_like_the_enhancer(tmp_path):
-    from options.test_options import TestOptions
-
-    enhancer = enhancer_folder(tmp_path / "run", nrn_coords="absolute")
-    command = ["--dataroot", ".", "--name", "run", "--ngf", "16", "--gpu_ids", "-1", "--checkpoints_dir", str(tmp_path)]
+    enhancer = enhancer_folder(tmp_path / "run")
+    command = ["--dataroot", ".", "--name", "run", "--gpu_ids", "-1", "--checkpoints_dir", str(tmp_path)]
     opt = TestOptions().parse(command)
-    opt.nrn_coords = "absolute"
     model = create_model(opt)
     model.setup(opt)
-    batch = pair()
-    model.set_input({"A": batch["A"], "A_paths": ["a"]})
+    low = pair(side=30)["A"]
+    model.set_input({"A": low, "A_paths": ["a"]})
     model.test()
+    enhancer.nrn.mlp.coords = "cancelled"  # a folder without options is the authors' own
     with torch.inference_mode():
-        torch.testing.assert_close(model.fake_B, enhancer(batch["A"]))
+        torch.testing.assert_close(model.fake_B, enhancer(low))
     assert list(model.get_current_visuals()) == ["real_A", "pre_A", "mask", "fake_B"]
+    assert model.netPre is model.enhancer.nrn

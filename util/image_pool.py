@@ -6,7 +6,9 @@ import torch
 
 
 class ImagePool:
-    """Keeps up to ``size`` fakes and sometimes returns an old one in place of a new one; 0 keeps none.
+    """Keeps up to ``size`` fakes and sometimes returns an old one in place of a new one.
+
+    A pool of size 0 keeps none and returns what it is given, gradients included.
 
     Args:
         seed: of its own random choices.
@@ -23,10 +25,9 @@ class ImagePool:
         While the pool fills, each fake is kept and returned. Once full: with probability 1/2 a random kept one is
         returned and replaced by the new one, else the new one is returned.
         """
-        images = images.detach()
         if self.size == 0:
             return images
-        return torch.cat([self._exchange(image[None]) for image in images])
+        return torch.cat([self._exchange(image[None]) for image in images.detach()])
 
     def _exchange(self, image):  # (1, C, H, W)
         if len(self.images) < self.size:

@@ -25,12 +25,17 @@ def print_summary(opt, data, model, folder, progress):
         "sizing": f"{opt.preprocess}, load {opt.load_size}, crop {opt.crop_size}, batch {opt.batch_size}",
         "networks": ", ".join(f"{name} {count:.2f} M" for name, count in millions.items()),
         "": f"{sum(millions.values()):.2f} M parameters; {opt.netG}, {opt.netD}, {opt.norm} norm, ngf {opt.ngf}",
-        "recipe": f"{opt.recipe}: coordinates {opt.nrn_coords}, edge adversary sees {opt.edge_adversary}, "
-        f"edge projection {opt.edge_projection}",
-        "text": "no text term: CLIP is not part of this version yet",
+        "recipe": f"{opt.recipe}: nrn_coords {opt.nrn_coords}, edge_adversary {opt.edge_adversary}, "
+        f"edge_projection {opt.edge_projection}, text_gradient {opt.text_gradient}, clip_input {opt.clip_input}",
+        "text": "none: training runs without the text term" if opt.no_text else _prompts(opt),
+        "ablated": ", ".join(opt.ablate) or "nothing",
         "writes": f"{folder} (weights, loss_log.txt, web/index.html), loss/loss_{opt.name} (curves)",
     }
     print("\n".join(f"{title:>9}  {text}" for title, text in rows.items()))
+
+
+def _prompts(opt):
+    return f"CLIP tells {' / '.join(opt.prompt_low)!r} from {' / '.join(opt.prompt_high)!r}"
 
 
 def _device_name(device):
