@@ -117,7 +117,7 @@ def batched(network, *inputs):
         inputs: tensors (N, C, H, W).
     """
     mixes = any(isinstance(module, nn.BatchNorm2d) and module.training for module in network.modules())
-    if len(inputs) == 1 or mixes or len({x.shape for x in inputs}) > 1:
+    if len(inputs) < 2 or mixes or len({x.shape for x in inputs}) > 1:
         return [network(x) for x in inputs]
     outputs = network(torch.cat(inputs))  # (len(inputs) * N, ...)
     return list(outputs.chunk(len(inputs)))

@@ -8,33 +8,23 @@ import torch
 from golden_weights import golden_arrays, golden_json, scaled_normal, with_formula_weights
 from models import create_model
 from options.train_options import TrainOptions
+from stub_clip import StubCLIP
 
 NETS = ("Pre", "H", "G_A", "G_B", "D_A", "D_B", "D_A_edge", "D_B_edge")
 
 
-class StubCLIP(torch.nn.Module):
-    """The stand-in for CLIP under which the golden numbers were computed: linear features of 4x4 means."""
-
-    def __init__(self, dtype):
-        super().__init__()
-        for name, shape in (("W_img", (48, 32)), ("W_txt", (2, 32))):
-            weight = scaled_normal(f"CLIP/{name}", shape, 0.05).to(dtype)
-            self.register_parameter(name, torch.nn.Parameter(weight))
-        self.logit_scale = torch.nn.Parameter(torch.tensor(math.log(5), dtype=dtype))
-
-    def encode_image(self, x):
-        return torch.nn.functional.adaptive_avg_pool2d(x, 4).flatten(1) @ self.W_img
-
-    def encode_text(self, tokens):
-        assert len(tokens) == len(self.W_txt)
-        return self.W_txt
+def golden_stub(dtype):
+    """The stand-in for CLIP under which the golden numbers were computed."""
+    return StubCLIP(
+        *(scaled_normal(f"CLIP/{name}", (n, 32), 0.05).to(dtype) for name, n in (("W_img", 48), ("W_txt", 2)))
+    )
 
 
 def golden_model(dtype, *flags):
     """The released recipe without pools, on formula weights and the golden pair of pictures."""
     command = "--dataroot . --name golden --gpu_ids -1 --pool_size 0 --recipe released --edge_projection fixed"
     opt = TrainOptions().parse([*command.split(), *flags])
-    model = create_model(opt, clip_model=StubCLIP(dtype))
+    model = create_model(opt, clip_model=golden_stub(dtype))
     for name, network in model.networks().items():
         with_formula_weights(network, name).to(dtype)
     golden = golden_arrays("nerco/train_pool0_scale5.npz")

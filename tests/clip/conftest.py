@@ -1,4 +1,4 @@
-"""Golden numbers of the reference implementation (origin: shared/golden/README.md) and small models."""
+"""Golden numbers of the reference implementation and small models."""
 
 import hashlib
 import json

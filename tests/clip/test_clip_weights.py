@@ -16,6 +16,7 @@ from torch import nn
 
 from clip import available_models, load, weights
 from clip.weights import read_state_dict
+from stub_clip import save_archive
 from util.errors import WorkError
 
 # The tensors that have half precision in the published files.
@@ -28,22 +29,6 @@ def published(state_dict):
     """With the published files' precisions and additional entries."""
     tensors = {key: value.half() if HALVED.search(key) else value for key, value in state_dict.items()}
     return {**tensors, "input_resolution": torch.tensor(64), "context_length": 8, "vocab_size": torch.tensor(50)}
-
-
-def save_archive(state_dict, path):
-    """A TorchScript archive with these entries."""
-    root = nn.Module()
-    for key, value in state_dict.items():
-        *parents, name = key.split(".")
-        node = root
-        for parent in parents:
-            if parent not in node._modules:
-                node.add_module(parent, nn.Module())
-            node = node._modules[parent]
-        node.register_buffer(name, torch.as_tensor(value))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is deprecated
-        torch.jit.script(root).save(str(path))
 
 
 def forms(state_dict):
