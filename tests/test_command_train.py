@@ -12,20 +12,8 @@ from util.loss_log import read_losses
 
 pytestmark = pytest.mark.commands
 
-SMALL = [
-    "--ngf",
-    "16",
-    "--ndf",
-    "8",
-    "--preprocess",
-    "crop",
-    "--crop_size",
-    "32",
-    "--num_threads",
-    "1",
-    "--display_id",
-    "0",
-]
+SMALL = ["--ngf", "16", "--ndf", "8", "--preprocess", "crop", "--crop_size", "32", "--num_threads", "1", "--no_text"]
+SMALL += ["--display_id", "0"]
 NETS = ("Pre", "G_A", "G_B", "H", "D_A", "D_B", "D_A_edge", "D_B_edge")
 STAGES = ("real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
 LOSSES = ["D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B", "D_A_edge", "D_B_edge", "PreConsis", "H"]

@@ -12,7 +12,7 @@ from util.errors import WorkError
 
 def stored_options(**values):
     opt = TestOptions().parse(["--dataroot", "d", "--name", "n", "--ngf", "16"])
-    vars(opt).update({"nrn_coords": "absolute", **values})
+    vars(opt).update({"nrn_coords": "absolute", "ablate": [], **values})
     return opt
 
 
@@ -23,7 +23,7 @@ def test_a_folder_without_options_is_read_off_its_weights(tmp_path, netG, norm, 
     shape = {"ngf": 20, "netG": netG, "norm": norm, "dropout": dropout and netG.startswith("resnet")}
     original = enhancer_folder(tmp_path, nrn_coords="cancelled", **shape)
     restored = Enhancer.from_checkpoint(tmp_path, device="cpu")
-    assert restored.options == {**shape, "nrn_coords": "cancelled"}
+    assert restored.options == {**shape, "nrn_coords": "cancelled", "ablate": []}
     assert not restored.training
     side = original.smallest
     x = torch.rand(1, 3, side, side) * 2 - 1
