@@ -1,4 +1,4 @@
-"""Two folders of unpaired pictures: trainA, low light, and trainB, normal light (method, section 6)."""
+"""Two folders of unpaired pictures: trainA, low light, and trainB, normal light (docs/method.md, section 6)."""
 
 import random
 from pathlib import Path

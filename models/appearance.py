@@ -1,4 +1,4 @@
-"""The text-driven appearance discriminator (TAD; paper, section 3.3): judges whether pictures look like a domain."""
+"""The text-driven appearance discriminator (TAD in the paper): judges whether pictures look like a domain."""
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +43,7 @@ class AppearanceDiscriminator:
         wanted = torch.cat([probabilities.new_full((1, 1), word) for word in self.words], dim=1)  # (1, 2)
         return F.l1_loss(probabilities, wanted.expand_as(probabilities))
 
-    # The discriminators' step: how far they are from telling real from fake (method, section 4).
+    # The discriminators' step: how far they are from telling real from fake (docs/method.md, section 4).
 
     def colour_error(self, real, **fakes):
         """The colour discriminator's loss: real against each batch of fakes, named ``fake`` or ``normalised``."""

@@ -20,7 +20,7 @@ NETWORKS = ("Pre", "H", "G_A")
 
 
 class Enhancer(nn.Module):
-    """fake_B = G_A(cat(A, Pre(A)) * mask(A)): the upper path of the paper's figure 2, from low to normal light.
+    """fake_B = G_A(cat(A, Pre(A)) * mask(A)): the way from low to normal light in the loop A -> B -> A.
 
     Args:
         ngf, netG, norm, dropout, nrn_coords, ablate: the options of the same names.

@@ -30,7 +30,7 @@ def smallest_side(name):
 
 
 class ResNetGenerator(nn.Module):
-    """Enhancer G_H or degrader G_L (paper, section 3; Johnson's architecture as in CycleGAN).
+    """Enhancer G_H or degrader G_L (Johnson's architecture, as in CycleGAN).
 
     (N, in_channels, H, W) -> (N, out_channels, H, W) in [-1, 1]; H and W are multiples of 4 and at least 8.
     """

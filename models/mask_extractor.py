@@ -1,4 +1,4 @@
-"""The mask extractor (ME; paper, section 3.2): where the enhancer should look, and a residual of brightness."""
+"""The mask extractor (ME in the paper): where the enhancer should look, and a residual of brightness."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""NeRCo: two closed loops between low light (A) and normal light (B), trained without pairs (paper, section 3).
+"""NeRCo: two closed loops between low light (A) and normal light (B), trained without pairs.
 
 The names of losses are those of the released code's log.
 """
@@ -19,7 +19,7 @@ LOSSES = (
     *("D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"),
     *("D_A_edge", "D_B_edge", "D_A_CLIP", "D_B_CLIP", "PreConsis", "H"),
 )
-# What the terms of the generators' objective count in their total, where that is not 1 (method, section 3).
+# What the terms of the generators' objective count in their total, where that is not 1 (docs/method.md, section 3).
 WEIGHTS = {"edge": 0.5, "D_A_CLIP": 0.5, "D_B_CLIP": 0.5, "H": 0.5}
 
 
@@ -74,7 +74,7 @@ class NeRCoModel(BaseModel):
         self.image_paths = batch["A_paths"]
 
     def forward(self):
-        """Both loops (figure 2); calls of one network that can go together share a batch."""
+        """Both loops; calls of one network that can go together share a batch."""
         A, B = self.real_A, self.real_B
         self.pre_A = self.netPre(A) if self.parts["nrn"] else A
         self.h, self.mask = self.netH(A) if self.parts["mask"] else (None, A.new_ones(len(A), 1, *A.shape[2:]))
@@ -119,7 +119,7 @@ class NeRCoModel(BaseModel):
         """The losses of the last step, in the order of the log."""
         return [name for name in LOSSES if name in self.losses]
 
-    # The generators' objective (method, section 3), term by term.
+    # The generators' objective (docs/method.md, section 3), term by term.
 
     def generator_objective(self):
         """The generators' total, a scalar; its terms go to ``losses``."""
@@ -205,7 +205,7 @@ class NeRCoModel(BaseModel):
             terms[loss] = sum(judge.text(said[name]) for name in names if name in said)
         return terms
 
-    # The discriminators' objective (method, section 4).
+    # The discriminators' objective (docs/method.md, section 4).
 
     def discriminator_objective(self):
         """The sum of the discriminators' losses, a scalar; each goes to ``losses``."""

@@ -1,4 +1,4 @@
-"""Neural representation normalization (NRN; paper, section 3.1): a picture as a continuous function of place.
+"""Neural representation normalization (NRN in the paper): a picture as a continuous function of place.
 
 A ResNet encoder turns the picture into a feature map; an implicit function, a small MLP, reads the 3x3
 neighbourhood of a pixel and its coordinates and returns the pixel's normalised colour.
@@ -122,7 +122,7 @@ def pixel_centres(n, like):
 
 
 def positional_encoding(c):
-    """gamma(c): (n,) -> (2 L, n), sin(2^l pi c) for l = 0 .. L - 1 and then the cosines (paper, section 3.1)."""
+    """gamma(c): (n,) -> (2 L, n), sin(2^l pi c) for l = 0 .. L - 1 and then the cosines (the encoding of the NRN)."""
     octaves = 2.0 ** torch.arange(FREQUENCIES, dtype=c.dtype, device=c.device)  # (L,)
     angles = math.pi * octaves[:, None] * c  # (L, n)
     return torch.cat([angles.sin(), angles.cos()])

@@ -1,4 +1,4 @@
-"""Learning-rate policies (method, section 6)."""
+"""Learning-rate policies (docs/method.md, section 6)."""
 
 import math
 

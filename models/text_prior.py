@@ -1,4 +1,4 @@
-"""The text prior: what CLIP, asked with a pair of prompts, takes a picture for (paper, section 3.3)."""
+"""The text prior: what CLIP, asked with a pair of prompts, takes a picture for."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from options.base_options import BaseOptions, momentum, not_negative, positive, 
 from options.resume import adopt_stored_options
 from util.errors import UsageError
 
-# Where the released code departs from the paper (method, section 7): flag -> (paper's value, released value).
+# Where the released code departs from the paper (docs/method.md, section 7): flag -> (paper's value, released value).
 RECIPES = {
     "nrn_coords": ("absolute", "cancelled"),
     "text_gradient": (True, False),

@@ -70,7 +70,7 @@ def test_the_summary_says_what_will_happen(trained):
         "D_B_edge",
         "M parameters",
         "paper",
-        "no text term",
+        "without the text term",
         "my_run",
     ):
         assert told in said

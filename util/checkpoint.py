@@ -1,4 +1,4 @@
-"""Reading and writing weights, and the options that travel with them (method, section 1)."""
+"""Reading and writing weights, and the options that travel with them (docs/method.md, section 1)."""
 
 import json
 import pickle

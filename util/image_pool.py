@@ -1,4 +1,4 @@
-"""The history of fakes that discriminators are shown (Shrivastava et al. 2017; method, section 4)."""
+"""The history of fakes that discriminators are shown (Shrivastava et al. 2017; docs/method.md, section 4)."""
 
 import random
 
