@@ -6,14 +6,15 @@ from PIL import Image
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 
 
-def preprocess(picture, mode, load_size, crop_size, multiple=1, rng=None):
+def preprocess(picture, mode, load_size, crop_size, multiple=1, smallest=1, rng=None):
     """Resize and crop a PIL picture as ``--preprocess`` says (the CycleGAN family's modes).
 
     Args:
         mode: ``resize_and_crop``: to a square of ``load_size``, then a square crop; ``crop``: a crop alone;
             ``scale_width``: to the width ``load_size``; ``scale_width_and_crop``; ``none``.
         load_size, crop_size: pixels.
-        multiple: sides that are not cropped are rounded to a multiple of this (pixels).
+        multiple, smallest: sides that are not cropped are rounded to a multiple of this, and are at least this
+            (pixels; itself a multiple).
         rng: a ``random.Random`` that places the crop; None takes the middle.
 
     A picture smaller than the crop is first enlarged until its shorter side fits. All resizing is bicubic.
@@ -24,7 +25,8 @@ def preprocess(picture, mode, load_size, crop_size, multiple=1, rng=None):
         picture = _resize(picture, load_size, round(picture.height * load_size / picture.width))
     if mode.endswith("crop"):
         return _crop(picture, crop_size, rng)
-    return _resize(picture, _round_to(picture.width, multiple), _round_to(picture.height, multiple))
+    width, height = (max(smallest, round(side / multiple) * multiple) for side in picture.size)
+    return _resize(picture, width, height)
 
 
 def _resize(picture, width, height):
@@ -43,10 +45,6 @@ def _crop(picture, size, rng):
     spare_x, spare_y = picture.width - size, picture.height - size
     left, top = (rng.randint(0, spare_x), rng.randint(0, spare_y)) if rng else (spare_x // 2, spare_y // 2)
     return picture.crop((left, top, left + size, top + size))
-
-
-def _round_to(side, multiple):
-    return max(multiple, round(side / multiple) * multiple)
 
 
 def pad_to_multiple(x, multiple, smallest):

@@ -20,7 +20,7 @@ class UnalignedDataset(Dataset):
 
     Args:
         opt: reads dataroot, phase, direction, max_dataset_size, serial_batches, seed, preprocess, load_size,
-            crop_size, size_multiple and no_flip.
+            crop_size, size_multiple, smallest_side and no_flip.
 
     Raises:
         WorkError: one of the two folders is missing or empty.
@@ -59,7 +59,9 @@ class UnalignedDataset(Dataset):
     def _prepare(self, path, rng):
         opt = self.opt
         picture = to_8bit(open_picture(path)).convert("RGB")
-        picture = preprocess(picture, opt.preprocess, opt.load_size, opt.crop_size, opt.size_multiple, rng)
+        picture = preprocess(
+            picture, opt.preprocess, opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side, rng
+        )
         mirrored = not opt.no_flip and rng.random() < 0.5
         return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
 

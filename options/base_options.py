@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from data.transforms import PREPROCESS
-from models.discriminators import DISCRIMINATORS
-from models.generators import GENERATORS, size_multiple
+from models.discriminators import DISCRIMINATORS, smallest_input
+from models.generators import GENERATORS, size_multiple, smallest_side
 from models.layers import INIT_TYPES, NORMS
 from util.errors import UsageError
 
@@ -87,8 +87,9 @@ class BaseOptions:
             args: a list of strings; None reads ``sys.argv``.
 
         Returns:
-            A namespace with a value for every flag, plus ``isTrain``, ``size_multiple`` (what the sides of the
-            networks' inputs are multiples of, pixels) and ``given``: the flags that were typed, {name: value}.
+            A namespace with a value for every flag, plus ``isTrain``, ``size_multiple`` and ``smallest_side`` (what
+            the sides of the networks' inputs are multiples of, and at least; pixels) and ``given``: the flags that
+            were typed, {name: value}.
 
         Raises:
             UsageError: a flag or a combination of flags that cannot work.
@@ -115,6 +116,8 @@ class BaseOptions:
             opt.epoch = f"iter_{opt.load_iter}"
         self.complete(opt)
         opt.size_multiple = size_multiple(opt.netG)
+        least = max(smallest_side(opt.netG), smallest_input(opt.netD, opt.n_layers_D))
+        opt.smallest_side = -(-least // opt.size_multiple) * opt.size_multiple
 
     def complete(self, opt):
         """Give values to flags that follow from others; subclasses do that for their own."""

@@ -3,9 +3,7 @@
 from argparse import ArgumentTypeError
 
 from data.transforms import PREPROCESS
-from models.discriminators import smallest_input
 from models.edges import EDGE_FILTERS
-from models.generators import smallest_side
 from models.losses import GAN_MODES
 from models.nrn import COORDS
 from models.parts import PARTS
@@ -65,9 +63,8 @@ class TrainOptions(BaseOptions):
             raise UsageError(
                 f"--crop_size {opt.crop_size}: must be a multiple of {opt.size_multiple} for --netG {opt.netG}"
             )
-        least = max(smallest_side(opt.netG), smallest_input(opt.netD, opt.n_layers_D))
-        if fixed_size and opt.crop_size < least:
-            raise UsageError(f"--crop_size {opt.crop_size}: must be at least {least} for --netG and --netD as chosen")
+        if fixed_size and opt.crop_size < opt.smallest_side:
+            raise UsageError(f"--crop_size {opt.crop_size}: must be at least {opt.smallest_side} for --netG and --netD")
         if opt.gan_mode != "wgangp" and opt.lambda_gp:
             raise UsageError("--lambda_gp weighs the gradient penalty of --gan_mode wgangp: add that, or leave it out")
         if opt.lambda_gp and not fixed_size:

@@ -28,6 +28,11 @@ def test_a_picture_smaller_than_the_crop_is_enlarged():
     assert cropped.size == (32, 32)
 
 
+def test_sides_that_are_not_cropped_have_a_least_length():
+    assert preprocess(photograph((90, 5)), "none", 0, 0, multiple=4, smallest=24).size == (92, 24)
+    assert preprocess(photograph((90, 5)), "scale_width", 11, 0, multiple=4, smallest=8).size == (12, 8)
+
+
 def test_the_crop_is_random_and_repeatable():
     picture = photograph((60, 50))
     crops = [levels(preprocess(picture, "crop", 0, 16, rng=random.Random(seed))).tolist() for seed in (1, 1, 2)]
