@@ -29,7 +29,7 @@ def test_a_picture_smaller_than_the_crop_is_enlarged():
 
 
 def test_sides_that_are_not_cropped_have_a_least_length():
-    assert preprocess(photograph((90, 5)), "none", 0, 0, multiple=4, smallest=24).size == (92, 24)
+    assert preprocess(photograph((90, 5)), "none", 0, 0, multiple=4, smallest=24).size == (88, 24)
     assert preprocess(photograph((90, 5)), "scale_width", 11, 0, multiple=4, smallest=8).size == (12, 8)
 
 
