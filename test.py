@@ -24,7 +24,8 @@ def main():
     # Options, pictures, weights.
     opt = TestOptions().parse()
     pictures = create_dataset(opt)
-    enhancer = Enhancer.from_checkpoint(Path(opt.checkpoints_dir) / opt.name, opt.epoch, select_device(opt.gpu_ids))
+    weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
+    enhancer = Enhancer.from_checkpoint(weights, opt.epoch, device, opt.ema)
     check_architecture(opt, enhancer.options)
     if opt.verbose:
         print(enhancer)

@@ -6,74 +6,109 @@ import sys
 # Threads that wait by spinning slow each other down wherever cores are shared; read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import torch
-
 from data import create_dataset
 from models import create_model
 from options.train_options import TrainOptions
+from util import distributed
 from util.errors import run_command
+from util.interruption import interruptions
 from util.run_folder import open_run_folder
+from util.seed import seed_everything
 from util.summary import print_summary
+from util.validation import Validation
 from util.visualizer import Visualizer
 
 
 def main():
     # Options, from the command line; a run that goes on keeps those it was started with.
     opt = TrainOptions().parse()
-    torch.manual_seed(opt.seed)
+    with distributed.processes(opt), interruptions() as interruption:
+        return train(opt, interruption)
 
+
+def train(opt, interruption):
+    """The training loop; returns the exit status."""
     # Data: unpaired pictures of low light (A) and normal light (B).
+    seed_everything(opt.seed, opt.deterministic)
     data = create_dataset(opt)
 
     # Networks, optimizers, schedules; with --continue_train as they were saved.
     model = create_model(opt)
-    progress = model.setup(opt) or {"epoch": opt.epoch_count, "seen": 0, "pictures": 0}
-    pictures = progress["pictures"]  # seen in the whole run
+    seed_everything(opt.seed + distributed.rank(), opt.deterministic)
+    progress = {"epoch": opt.epoch_count, "seen": 0, "pictures": 0, "best": None}
+    resumed = model.setup(opt)
+    progress.update(resumed or {})
 
-    # Places to write to, and what is going to happen.
+    # Places to write to, and what is going to happen. The first of several processes writes and shows.
     folder = open_run_folder(opt)
-    visualizer = Visualizer(opt, folder, resume_at=pictures if opt.continue_train else None)
+    resume_at = progress["pictures"] if resumed else None
+    visualizer = Visualizer(opt, folder, resume_at)
+    validation = Validation(opt, folder, resume_at) if opt.val_dir and distributed.is_main() else None
     print_summary(opt, data, model, folder, progress)
 
     last = opt.n_epochs + opt.n_epochs_decay
-    for epoch in range(progress["epoch"], last + 1):
-        seen = progress["seen"] if epoch == progress["epoch"] else 0  # of this epoch
-        data.start_epoch(epoch, seen)
+    try:
+        while progress["epoch"] <= last:
+            epoch = progress["epoch"]
+            data.start_epoch(epoch, progress["seen"])
 
-        for batch in visualizer.epoch(data, epoch, last, len(data), seen):
-            # One step of the generators, one of the discriminators.
-            model.set_input(batch)
-            model.optimize_parameters()
-            before, pictures = pictures, pictures + len(batch["A"])
-            seen += len(batch["A"])
+            for batch in visualizer.epoch(data, epoch, last, len(data), progress["seen"]):
+                # One step of the generators, one of the discriminators.
+                model.set_input(batch)
+                model.optimize_parameters()
+                before = progress["pictures"]
+                taken = len(batch["A"]) * distributed.world_size()
+                progress["pictures"], progress["seen"] = before + taken, progress["seen"] + taken
 
-            # Show: losses, live pictures, the web page with curves.
-            if due(before, pictures, opt.print_freq):
-                visualizer.log_losses(epoch, pictures, model.learning_rate(), model.get_current_losses())
-            if due(before, pictures, opt.display_freq):
-                visualizer.live.show_pictures(model.get_current_visuals())
-            if due(before, pictures, opt.update_html_freq):
+                def due(every, before=before):
+                    """Whether this step has passed a multiple of so many pictures."""
+                    return before // every < progress["pictures"] // every
+
+                # Show: losses, pictures, curves.
+                if due(opt.print_freq):
+                    model.check_losses()
+                    losses = model.get_current_losses()
+                    visualizer.log_losses(epoch, progress["pictures"], model.learning_rate(), losses)
+                if due(opt.display_freq):
+                    visualizer.show_live(model.get_current_visuals())
+                if due(opt.update_html_freq):
+                    visualizer.update_page(epoch, model.get_current_visuals())
+
+                # Validate, and keep the best weights.
+                if validation and due(opt.val_freq):
+                    pictures, scores = validation.run(model.enhancer(), epoch, progress["pictures"])
+                    visualizer.show_validation(pictures, scores)
+                    if scores and (progress["best"] is None or scores["psnr"] > progress["best"]):
+                        progress["best"] = scores["psnr"]
+                        model.save_networks("best")
+
+                # Save, so that a run can go on from here; leave if asked to.
+                if due(opt.save_latest_freq):
+                    model.save("latest", progress, also=[f"iter_{progress['pictures']}"] if opt.save_by_iter else [])
+                if distributed.anyone(interruption.signal is not None):
+                    model.save("latest", progress)
+                    print(f"\nstopped and saved; go on with: {how_to_go_on(opt)}")
+                    return interruption.status
+
+            # End of the epoch: the next one's learning rate; weights to keep.
+            model.update_learning_rate()
+            progress["epoch"], progress["seen"] = epoch + 1, 0
+            if epoch % opt.save_epoch_freq == 0 or epoch == last:
+                model.save("latest", progress, also=[str(epoch)])
                 visualizer.update_page(epoch, model.get_current_visuals())
-
-            # Save, so that a run can go on from here.
-            if due(before, pictures, opt.save_latest_freq):
-                tag = f"iter_{pictures}" if opt.save_by_iter else "latest"
-                model.save(tag, {"epoch": epoch, "seen": seen, "pictures": pictures})
-
-        # End of the epoch: the next one's learning rate; weights to keep.
-        model.update_learning_rate()
-        upcoming = {"epoch": epoch + 1, "seen": 0, "pictures": pictures}
-        if epoch % opt.save_epoch_freq == 0 or epoch == last:
-            model.save(str(epoch), upcoming)
-            model.save("latest", upcoming)
-            visualizer.update_page(epoch, model.get_current_visuals())
+    finally:
+        visualizer.close()
 
     print(f"trained; enhance pictures with: python test.py --dataroot {opt.dataroot} --name {opt.name}")
+    return 0
 
 
-def due(before, after, every):
-    """Whether a multiple of ``every`` pictures was passed between two counts."""
-    return before // every < after // every
+def how_to_go_on(opt):
+    """The command that continues this run."""
+    command = f"python train.py --dataroot {opt.dataroot} --name {opt.name} --continue_train"
+    if opt.checkpoints_dir != "./saves":
+        command += f" --checkpoints_dir {opt.checkpoints_dir}"
+    return command
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """Pictures in, batches out."""
 
+import os
+
 import torch
 from torch.utils.data import DataLoader, default_collate
 
 from data.single_dataset import SingleDataset
 from data.unaligned_dataset import EpochSampler, UnalignedDataset
+from util import distributed
 from util.errors import WorkError
 
 
@@ -28,15 +31,24 @@ class TrainingData:
 
     def __init__(self, opt):
         self.dataset = UnalignedDataset(opt)
-        self.sampler = EpochSampler(len(self.dataset), shuffle=not opt.serial_batches, seed=opt.seed)
+        self.sampler = EpochSampler(
+            len(self.dataset),
+            opt.batch_size,
+            shuffle=not opt.serial_batches,
+            seed=opt.seed,
+            rank=distributed.rank(),
+            world=distributed.world_size(),
+        )
+        workers = min(opt.num_threads, os.cpu_count() or 1)  # more would only be in each other's way
         self.loader = DataLoader(
             self.dataset,
-            batch_size=opt.batch_size,
-            sampler=self.sampler,
-            num_workers=opt.num_threads,
+            batch_sampler=self.sampler,
+            num_workers=workers,
             collate_fn=_collate,
             pin_memory=bool(opt.gpu_ids) and torch.cuda.is_available(),
-            persistent_workers=opt.num_threads > 0,
+            persistent_workers=workers > 0,
+            # Its own: each iteration draws from it, and a resumed run iterates once more than one in one go.
+            generator=torch.Generator(),
         )
 
     def start_epoch(self, epoch, skip=0):

@@ -67,16 +67,23 @@ class UnalignedDataset(Dataset):
 
 
 class EpochSampler(Sampler):
-    """The keys (epoch, index) of one epoch's samples, in an order that follows from the seed and the epoch.
+    """Batches of the keys (epoch, index) of one epoch's samples, in an order that follows from seed and epoch.
+
+    Several processes share each step: together their batches are the one batch, as many times larger, that a
+    single process would take. Where samples are too few for the last step, some of the first are taken again, so
+    that all have equally many.
 
     Args:
         length: samples in an epoch.
+        batch_size: samples per process and step.
         shuffle: whether the order is random.
         seed: of the order.
+        rank, world: number of this process, and of all.
     """
 
-    def __init__(self, length, shuffle, seed):
-        self.length, self.shuffle, self.seed = length, shuffle, seed
+    def __init__(self, length, batch_size, shuffle, seed, rank=0, world=1):
+        self.length, self.batch_size, self.shuffle, self.seed = length, batch_size, shuffle, seed
+        self.rank, self.world = rank, world
         self.epoch, self.skip = 1, 0
 
     def start(self, epoch, skip=0):
@@ -84,10 +91,16 @@ class EpochSampler(Sampler):
         self.epoch, self.skip = epoch, skip
 
     def __len__(self):
-        return self.length - self.skip
+        return -(-max(0, self.length - self.skip) // (self.batch_size * self.world))
 
     def __iter__(self):
         order = list(range(self.length))
         if self.shuffle:
             random.Random(f"{self.seed} {self.epoch}").shuffle(order)
-        return iter([(self.epoch, index) for index in order[self.skip :]])
+        together = self.batch_size * self.world
+        for start in range(self.skip, self.length, together):
+            step = order[start : start + together]
+            while len(step) % self.world:
+                step.append(order[len(step) % self.length])
+            share = len(step) // self.world
+            yield [(self.epoch, index) for index in step[self.rank * share : (self.rank + 1) * share]]

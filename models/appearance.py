@@ -1,10 +1,10 @@
 """The text-driven appearance discriminator (TAD in the paper): judges whether pictures look like a domain."""
 
 import torch
-import torch.nn.functional as F
 
 from models.layers import batched
-from models.losses import gan_loss, gradient_penalty
+from models.losses import gan_loss, gradient_penalty, l1
+from util import distributed
 from util.image_pool import ImagePool
 
 
@@ -24,8 +24,10 @@ class AppearanceDiscriminator:
         self.colour_net, self.edge_net, self.edge_filter = colour, edge, edge_filter
         self.words, self.opt = words, opt
         self.pools = {
-            kind: ImagePool(opt.pool_size, f"{opt.seed} {name} {kind}") for kind in ("fake", "normalised", "edges")
+            kind: ImagePool(opt.pool_size, f"{opt.seed} {distributed.rank()} {name} {kind}")
+            for kind in ("fake", "normalised", "edges")
         }
+        self._edges = None  # of the present fake, if both steps are to be shown the same
 
     # The generators' step: how far pictures are from being taken for the domain's own.
 
@@ -36,12 +38,14 @@ class AppearanceDiscriminator:
     def edge(self, picture):
         """GAN(D_edge(E(x)), real): a scalar. The released recipe shows D_edge the picture itself."""
         shown = self.edge_filter(picture) if self.opt.edge_adversary == "edges" else picture
+        if self.opt.edge_adversary == "edges" and self.opt.edge_projection == "fixed":
+            self._edges = shown.detach()
         return gan_loss(self.opt.gan_mode, self.edge_net(shown), True)
 
     def text(self, probabilities):
         """The mean absolute difference of p(x) (N, 2) from what should be said of this domain: a scalar."""
         wanted = torch.cat([probabilities.new_full((1, 1), word) for word in self.words], dim=1)  # (1, 2)
-        return F.l1_loss(probabilities, wanted.expand_as(probabilities))
+        return l1(probabilities, wanted.expand_as(probabilities))
 
     # The discriminators' step: how far they are from telling real from fake (docs/method.md, section 4).
 
@@ -50,8 +54,10 @@ class AppearanceDiscriminator:
         return self._error(self.colour_net, real, [self.pools[kind].query(batch) for kind, batch in fakes.items()])
 
     def edge_error(self, real, fake):
-        """The edge discriminator's loss: E(real) against E(fake)."""
-        return self._error(self.edge_net, self.edge_filter(real), [self.pools["edges"].query(self.edge_filter(fake))])
+        """The edge discriminator's loss: E(real) against E(fake), which the generators' step may have left."""
+        edges, self._edges = self._edges, None
+        edges = self.edge_filter(fake) if edges is None else edges
+        return self._error(self.edge_net, self.edge_filter(real), [self.pools["edges"].query(edges)])
 
     def _error(self, network, real, fakes):
         """The sum of (GAN(D(real), real) + GAN(D(fake), fake)) / 2 over the batches of fakes: a scalar."""

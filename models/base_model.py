@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from models.schedules import Schedule
-from util.checkpoint import cpu_state_dict, load_network, net_file, read_state_dict, read_tensors
+from util import distributed
+from util.checkpoint import cpu_state_dict, drop_old, load_network, net_file, read_state_dict, read_tensors
 from util.device import select_device
 from util.errors import WorkError
 from util.files import current_file, make_folder, write_set
+from util.finite_watch import FiniteWatch
+from util.precision import Precision
 
 
 class BaseModel(ABC):
@@ -28,6 +31,9 @@ class BaseModel(ABC):
     def __init__(self, opt):
         self.opt = opt
         self.device = select_device(opt.gpu_ids)
+        self.precision = Precision(opt.amp, self.device)
+        self.watch = FiniteWatch()
+        self.average = None
         self.folder = Path(opt.checkpoints_dir) / opt.name
         self.optimizers, self.schedules, self.pools = [], [], {}
         self.losses = {}
@@ -91,28 +97,49 @@ class BaseModel(ABC):
         for network in networks:
             network.requires_grad_(wanted)
 
+    def check_losses(self):
+        """Raise WorkError if a loss since the last check was not a finite number."""
+        self.watch.check()
+
     def save_networks(self, epoch):
-        """Write {epoch}_net_X.pth for every network, all at once."""
+        """Write {epoch}_net_X.pth for every network, all at once; WorkError as from ``save``."""
+        self.check_losses()
         write_set(make_folder(self.folder), str(epoch), self._network_files(epoch))
 
-    def save(self, epoch, progress):
+    def save(self, epoch, progress, also=()):
         """Write the networks together with what a resumed run needs ({epoch}_train_state.pth).
 
         Args:
             epoch: ``latest``, a number or ``iter_N``.
             progress: a dict of numbers that ``setup`` will return.
+            also: further names under which the same is kept.
+
+        Raises:
+            WorkError: a loss is not a finite number any more: nothing is written over good weights.
         """
-        state = {
-            "progress": progress,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "schedules": [schedule.state_dict() for schedule in self.schedules],
+        self.check_losses()
+        own = {  # what differs from process to process
             "pools": {name: pool.state_dict() for name, pool in self.pools.items()},
             "random": _random_states(),
-            "model": self.extra_state(),
         }
-        files = self._network_files(epoch)
-        files[_state_file(epoch)] = partial(torch.save, state)
-        write_set(make_folder(self.folder), str(epoch), files)
+        processes = distributed.gather(own)
+        if distributed.is_main():
+            state = {
+                "progress": progress,
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "schedules": [schedule.state_dict() for schedule in self.schedules],
+                "scaler": self.precision.scaler.state_dict(),
+                "averaged_steps": self.average.steps if self.average else 0,
+                "model": self.extra_state(),
+                "processes": processes,
+            }
+            for tag in (*also, epoch):
+                files = self._network_files(tag)
+                files[_state_file(tag)] = partial(torch.save, state)
+                write_set(make_folder(self.folder), tag, files)
+            if self.opt.keep_last:
+                drop_old(self.folder, self.opt.keep_last)
+        distributed.wait_for_all()
 
     @abstractmethod
     def extra_state(self):
@@ -130,11 +157,19 @@ class BaseModel(ABC):
         """
         for name, network in self.networks().items():
             load_network(network, read_state_dict(self.folder, epoch, name), self.folder / net_file(epoch, name))
+        if self.average:
+            for name, network in self.average.networks.items():
+                averaged = f"{name}_ema"
+                if not current_file(self.folder, net_file(epoch, averaged)).exists():
+                    averaged = name  # a run that is averaged only from here on
+                load_network(network, read_state_dict(self.folder, epoch, averaged), net_file(epoch, averaged))
 
     def _network_files(self, epoch):
+        networks = self.networks()
+        if self.average:
+            networks.update({f"{name}_ema": network for name, network in self.average.networks.items()})
         return {
-            net_file(epoch, name): partial(torch.save, cpu_state_dict(network))
-            for name, network in self.networks().items()
+            net_file(epoch, name): partial(torch.save, cpu_state_dict(network)) for name, network in networks.items()
         }
 
     def _load_train_state(self, epoch):
@@ -149,10 +184,14 @@ class BaseModel(ABC):
             for kind, restored in (("optimizers", self.optimizers), ("schedules", self.schedules)):
                 for one, its_state in zip(restored, state[kind], strict=True):
                     one.load_state_dict(its_state)
-            for name, pool in self.pools.items():
-                pool.load_state_dict(state["pools"][name])
+            self.precision.scaler.load_state_dict(state["scaler"])
+            if self.average:
+                self.average.steps = state["averaged_steps"]
             self.load_extra_state(state["model"])
-            _restore_random_states(state["random"])
+            own = state["processes"][distributed.rank() % len(state["processes"])]
+            for name, pool in self.pools.items():
+                pool.load_state_dict(own["pools"][name])
+            _restore_random_states(own["random"])
             return state["progress"]
         except (KeyError, TypeError, ValueError) as error:
             raise WorkError(f"{path}: does not fit this run ({error}); it was written by another version") from error

@@ -3,6 +3,7 @@
 from torch import nn
 
 from models.layers import conv_has_bias, norm_layer
+from util.precision import full, in_full_precision
 
 DISCRIMINATORS = ("basic", "n_layers", "pixel")
 
@@ -48,7 +49,7 @@ class PatchDiscriminator(nn.Module):
         self.model = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, stride=1, padding=1))
 
     def forward(self, x):
-        return self.model(x)
+        return scored(self.model, x)
 
 
 class PixelDiscriminator(nn.Module):
@@ -67,4 +68,13 @@ class PixelDiscriminator(nn.Module):
         )
 
     def forward(self, x):
-        return self.net(x)
+        return scored(self.net, x)
+
+
+def scored(layers, x):
+    """Run a discriminator's layers, the last one in full precision: its scores decide the adversarial losses."""
+    *inner, last = layers
+    for layer in inner:
+        x = layer(x)
+    with in_full_precision(x):
+        return last(full(x))

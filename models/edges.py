@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from util.precision import full, in_full_precision
+
 EDGE_FILTERS = ("gradient", "sobel", "laplacian4", "laplacian8")
 PROJECTIONS = ("fixed", "random")
 
@@ -42,6 +44,10 @@ class EdgeFilter(nn.Module):
 
     def forward(self, x):
         """(N, 3, H, W), or (N, 1, H, W) of gray values, in [-1, 1] -> (N, 3, H, W), from 0 up if ``fixed``."""
+        with in_full_precision(x):  # differences of neighbours would drown in the rounding of 16 bits
+            return self._edges(full(x))
+
+    def _edges(self, x):
         gray = x if x.shape[1] == 1 else (x * self.luma.to(x.dtype)).sum(1, keepdim=True)  # (N, 1, H, W)
         responses = F.conv2d(gray, self.kernels.to(x.dtype), padding=1)
         # The small constant keeps the root's gradient finite where a picture is flat.

@@ -41,7 +41,16 @@ class Enhancer(nn.Module):
         self.options = dict(zip(ARCHITECTURE, values, strict=True))
 
     @classmethod
-    def from_checkpoint(cls, folder, epoch="latest", device=None):
+    def of(cls, networks, options):
+        """An enhancer made of networks that exist, {"Pre", "H", "G_A": module}; ``options`` as stored with them."""
+        with torch.device("meta"):
+            enhancer = cls(**{flag: options[flag] for flag in ARCHITECTURE})
+        enhancer.nrn, enhancer.mask_extractor = networks.get("Pre"), networks.get("H")
+        enhancer.generator = networks["G_A"]
+        return enhancer
+
+    @classmethod
+    def from_checkpoint(cls, folder, epoch="latest", device=None, ema=False):
         """Build an enhancer from a folder of weights alone, in evaluation mode.
 
         Args:
@@ -49,14 +58,15 @@ class Enhancer(nn.Module):
                 folder is the authors' own and the architecture is read off the weights.
             epoch: ``latest``, a number, or ``iter_N``.
             device: a torch.device or its name; None takes the first GPU, or the CPU where there is none.
+            ema: whether the averaged weights, {epoch}_net_X_ema.pth, are loaded.
 
         Raises:
             WorkError: a file is missing, damaged, or does not fit the others.
         """
-        folder = Path(folder)
+        folder, kind = Path(folder), "_ema" if ema else ""
         stored = read_options(folder)
         if stored is None:
-            options = architecture_of({net: read_state_dict(folder, epoch, net) for net in NETWORKS}, folder)
+            options = architecture_of({net: read_state_dict(folder, epoch, net + kind) for net in NETWORKS}, folder)
         else:
             try:
                 options = {flag: stored[flag] for flag in ARCHITECTURE}
@@ -64,7 +74,7 @@ class Enhancer(nn.Module):
                 raise WorkError(f"{folder}/train_opt.json: lacks {error}; restore it, or remove it") from None
         enhancer = cls(**options)
         for net, network in enhancer.networks().items():
-            load_network(network, read_state_dict(folder, epoch, net), folder / net_file(epoch, net))
+            load_network(network, read_state_dict(folder, epoch, net + kind), folder / net_file(epoch, net + kind))
         return enhancer.eval().to(select_device() if device is None else device)
 
     def networks(self):

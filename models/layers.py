@@ -106,7 +106,7 @@ def init_weights(network, init_type="normal", gain=0.02):
     return network
 
 
-def batched(network, *inputs):
+def batched(network, *inputs, call=lambda network, x: network(x)):
     """One call of ``network`` on several inputs that do not depend on each other; a list of its outputs.
 
     Every layer but batch norm treats each sample of a batch alone, so the outputs are those of separate calls;
@@ -115,9 +115,10 @@ def batched(network, *inputs):
 
     Args:
         inputs: tensors (N, C, H, W).
+        call: how the network is called.
     """
     mixes = any(isinstance(module, nn.BatchNorm2d) and module.training for module in network.modules())
     if len(inputs) < 2 or mixes or len({x.shape for x in inputs}) > 1:
-        return [network(x) for x in inputs]
-    outputs = network(torch.cat(inputs))  # (len(inputs) * N, ...)
+        return [call(network, x) for x in inputs]
+    outputs = call(network, torch.cat(inputs))  # (len(inputs) * N, ...)
     return list(outputs.chunk(len(inputs)))

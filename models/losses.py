@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from util.precision import full
+
 GAN_MODES = ("lsgan", "vanilla", "wgangp")
 
 
@@ -15,12 +17,18 @@ def gan_loss(mode, scores, is_real):
         scores: the discriminator's output (N, 1, h, w), unbounded.
         is_real: the verdict asked for.
     """
+    scores = full(scores)
     if mode == "wgangp":
         return -scores.mean() if is_real else scores.mean()
     target = torch.full_like(scores, float(is_real))
     if mode == "lsgan":
         return F.mse_loss(scores, target)
     return F.binary_cross_entropy_with_logits(scores, target)
+
+
+def l1(x, y):
+    """The mean absolute difference of two tensors of one shape, in at least single precision: a scalar."""
+    return F.l1_loss(full(x), full(y))
 
 
 def gradient_penalty(discriminator, real, fake):

@@ -4,14 +4,18 @@ The names of losses are those of the released code's log.
 """
 
 import torch
-import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
 
 from models.appearance import AppearanceDiscriminator
 from models.base_model import BaseModel
 from models.edges import EdgeFilter
+from models.enhancer import NETWORKS, Enhancer
 from models.layers import batched
+from models.losses import l1
 from models.parts import build_part, discriminative_parts, generative_parts
 from models.text_prior import load_clip, text_prior_of
+from models.weight_average import WeightAverage
+from util import distributed
 from util.image_pool import ImagePool
 
 STAGES = ("real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
@@ -37,8 +41,14 @@ class NeRCoModel(BaseModel):
         self.generative = generative_parts(opt.ablate)
         self.discriminative = discriminative_parts(opt.ablate)
         self.model_names = (*self.generative, *self.discriminative)
+        self.layout = torch.channels_last if opt.channels_last else torch.contiguous_format
         for name in self.model_names:
-            setattr(self, f"net{name}", build_part(name, opt).to(self.device))
+            setattr(self, f"net{name}", build_part(name, opt).to(self.device, memory_format=self.layout))
+        if opt.ema:
+            self.average = WeightAverage({name: self.networks()[name] for name in self._enhancing()}, opt.ema)
+        if opt.compile:
+            for network in self.networks().values():
+                network.compile()
         self._build_judges(opt, clip_model)
         self._build_optimizers(opt)
 
@@ -58,26 +68,35 @@ class NeRCoModel(BaseModel):
             clip_model = load_clip(opt.clip_path) if clip_model is None else clip_model
             self.text_prior = text_prior_of(opt, clip_model).to(self.device)
             for kind in ("text", "text of rec_A"):
-                self.pools[kind] = ImagePool(opt.pool_size, f"{opt.seed} {kind}")
+                self.pools[kind] = ImagePool(opt.pool_size, f"{opt.seed} {distributed.rank()} {kind}")
 
     def _build_optimizers(self, opt):
         for names in (self.generative, self.discriminative):
             parameters = [p for name in names for p in self.networks()[name].parameters()]
             if parameters:
                 self.optimizers.append(torch.optim.Adam(parameters, lr=opt.lr, betas=(opt.beta1, 0.999)))
-        self._total_sum, self._steps = torch.zeros((), device=self.device), 0
+        self._total_sum, self._steps = torch.zeros((), dtype=torch.float64, device=self.device), 0
+
+    def _enhancing(self):
+        return [name for name in NETWORKS if name in self.generative]
+
+    def enhancer(self):
+        """The present enhancer, of averaged weights with ``--ema``; shares the networks and their mode."""
+        networks = self.average.networks if self.average else self.networks()
+        return Enhancer.of({name: networks[name] for name in self._enhancing()}, vars(self.opt))
 
     def set_input(self, batch):
         """Take a batch {"A", "B": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
-        self.real_A = batch["A"].to(self.device, non_blocking=True)
-        self.real_B = batch["B"].to(self.device, non_blocking=True)
-        self.image_paths = batch["A_paths"]
+        self.real_A, self.real_B = (
+            batch[letter].to(self.device, non_blocking=True, memory_format=self.layout) for letter in ("A", "B")
+        )
+        self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
 
     def forward(self):
         """Both loops; calls of one network that can go together share a batch."""
         A, B = self.real_A, self.real_B
-        self.pre_A = self.netPre(A) if self.parts["nrn"] else A
-        self.h, self.mask = self.netH(A) if self.parts["mask"] else (None, A.new_ones(len(A), 1, *A.shape[2:]))
+        self.pre_A = self._run(self.netPre, A) if self.parts["nrn"] else A
+        self.h, self.mask = self._run(self.netH, A) if self.parts["mask"] else (None, torch.ones_like(A[:, :1]))
         guided = torch.cat([A, self.pre_A], dim=1) * self.mask  # (N, 6, H, W)
 
         # A -> B -> A, with what the identity and the bypass terms ask of the enhancer.
@@ -90,17 +109,24 @@ class NeRCoModel(BaseModel):
             to_degrade["fake_A"] = B * self.mask  # the mask of A guides the degrading of B
         self._call(self.netG_A, to_enhance)
         self._call(self.netG_B, to_degrade)
-        self.rec_A = self.netG_B(self.fake_B)
+        self.rec_A = self._run(self.netG_B, self.fake_B)
 
         # B -> A -> B: there is no mask on the way back.
         if self.parts["dual_loop"]:
-            pre_A1 = self.netPre(self.fake_A) if self.parts["nrn"] else self.fake_A
-            self.rec_B = self.netG_A(torch.cat([self.fake_A, pre_A1], dim=1))
+            pre_A1 = self._run(self.netPre, self.fake_A) if self.parts["nrn"] else self.fake_A
+            self.rec_B = self._run(self.netG_A, torch.cat([self.fake_A, pre_A1], dim=1))
 
     def _call(self, network, inputs):
         """Set the attributes that ``inputs`` names to what the network makes of them."""
-        for name, output in zip(inputs, batched(network, *inputs.values()), strict=True):
+        outputs = batched(network, *inputs.values(), call=self._run)
+        for name, output in zip(inputs, outputs, strict=True):
             setattr(self, name, output)
+
+    def _run(self, network, x):
+        """Call a network; with ``--checkpoint_activations`` its inside is computed again in the backward pass."""
+        if self.opt.checkpoint_activations and torch.is_grad_enabled():
+            return checkpoint(network, x, use_reentrant=False)
+        return network(x)
 
     def get_current_visuals(self):
         visuals = super().get_current_visuals()
@@ -130,20 +156,20 @@ class NeRCoModel(BaseModel):
             return sum(taken_for_real[name] for name in names if name in taken_for_real)
 
         # Cycle: each loop closes. Adversary: its fakes are to be taken for real.
-        terms = {"cycle_A": opt.lambda_A * F.l1_loss(self.rec_A, A), "G_A": verdicts("fake_B")}
+        terms = {"cycle_A": opt.lambda_A * l1(self.rec_A, A), "G_A": verdicts("fake_B")}
         if self.parts["dual_loop"]:
-            terms["cycle_B"] = opt.lambda_B * F.l1_loss(self.rec_B, B)
+            terms["cycle_B"] = opt.lambda_B * l1(self.rec_B, B)
         terms["G_B"] = verdicts("fake_A", "pre_A")
         terms["edge"] = self._edge_verdicts()
 
         # Identity: what is in a generator's target domain already stays as it is.
         if self.parts["identity"]:
-            terms["idt_A"] = opt.lambda_B * opt.lambda_identity * F.l1_loss(self.same_B, B)
-            terms["idt_B"] = opt.lambda_A * opt.lambda_identity * F.l1_loss(self.same_A, A)
+            terms["idt_A"] = opt.lambda_B * opt.lambda_identity * l1(self.same_B, B)
+            terms["idt_B"] = opt.lambda_A * opt.lambda_identity * l1(self.same_A, A)
 
         # Normalisation: pre_A keeps the content of A and looks like low light.
         if self.parts["nrn"] and self.parts["consistency"]:
-            terms["PreConsis"] = 4 * opt.lambda_A * F.l1_loss(self.pre_A, A) + verdicts("pre_A")
+            terms["PreConsis"] = 4 * opt.lambda_A * l1(self.pre_A, A) + verdicts("pre_A")
 
         if self.parts["mask"]:
             terms["H"] = self._residual_agreement() + verdicts("A + h", "B - h")
@@ -180,11 +206,11 @@ class NeRCoModel(BaseModel):
     def _residual_agreement(self):
         """The residual h is what lies between the domains: round the enhancer (bypass), and in both loops."""
         A, B, h = self.real_A, self.real_B, self.h
-        bypass = F.l1_loss(self.fake_B, A + h) + F.l1_loss(B, self.bypass_B)
-        self_supervised = F.l1_loss(h, self.fake_B - A)
+        bypass = l1(self.fake_B, A + h) + l1(B, self.bypass_B)
+        self_supervised = l1(h, self.fake_B - A)
         if self.parts["dual_loop"]:
-            h_of_fake_A, _ = self.netH(self.fake_A)
-            self_supervised = self_supervised + F.l1_loss(self.fake_A, B - h_of_fake_A)
+            h_of_fake_A, _ = self._run(self.netH, self.fake_A)
+            self_supervised = self_supervised + l1(self.fake_A, B - h_of_fake_A)
         return bypass + self_supervised
 
     def _text_terms(self):
@@ -232,32 +258,31 @@ class NeRCoModel(BaseModel):
             The generators' total plus the discriminators' losses, a scalar tensor.
         """
         discriminators = [self.networks()[name] for name in self.discriminative]
-        self.forward()
-
         self.set_requires_grad(discriminators, False)
-        total = self.generator_objective()
-        self._update(self.optimizers[0], total)
+        with self.precision.autocast():
+            self.forward()
+            total = self.generator_objective()
+        self.precision.update(self.optimizers[0], total)
         reported = total.detach()
 
         if discriminators:
             self.set_requires_grad(discriminators, True)
-            error = self.discriminator_objective()
-            self._update(self.optimizers[1], error)
+            with self.precision.autocast():
+                error = self.discriminator_objective()
+            self.precision.update(self.optimizers[1], error)
             reported = reported + error.detach()
 
+        self.precision.end_step()
+        if self.average:
+            self.average.update()
+        self.watch.note(self.losses, [*self.image_paths, *self.other_paths])
         self._total_sum += total.detach()
         self._steps += 1
         return reported
 
-    @staticmethod
-    def _update(optimizer, objective):
-        optimizer.zero_grad()
-        objective.backward()
-        optimizer.step()
-
     def epoch_metric(self):
-        """The mean of the generators' total since the last call."""
-        mean = float(self._total_sum) / max(1, self._steps)
+        """The mean of the generators' total since the last call, over all processes."""
+        mean = distributed.mean(float(self._total_sum) / max(1, self._steps))
         self._total_sum, self._steps = torch.zeros_like(self._total_sum), 0
         return mean
 

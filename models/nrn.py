@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.layers import resnet_trunk
+from util.precision import in_full_precision
 
 FREQUENCIES = 8  # L of the positional encoding: sin and cos of 2^l pi c for l = 0 .. L - 1
 COORDS = ("absolute", "cancelled")
@@ -83,6 +84,11 @@ class ImplicitFunction(nn.Module):
 
         ``place`` (256, 34) holds the first layer's weights of y, x, gamma(y) and gamma(x), in this order.
         """
+        with in_full_precision(place):  # 16 bits cannot tell neighbouring pixels apart
+            return self._full_place_terms(place, height, width)
+
+    @staticmethod
+    def _full_place_terms(place, height, width):
         of_y, of_x, of_gamma_y, of_gamma_x = place.split([1, 1, 2 * FREQUENCIES, 2 * FREQUENCIES], dim=1)
         y, x = pixel_centres(height, like=place), pixel_centres(width, like=place)
         rows = of_y * y + of_gamma_y @ positional_encoding(y)  # (256, H)
@@ -93,7 +99,7 @@ class ImplicitFunction(nn.Module):
 def _evaluate(hidden_values, rows, columns, linears):
     """The MLP after its first product: (N, 256, h, W) -> (N, 3, h, W), each layer a 1x1 convolution."""
     if rows is not None:
-        hidden_values = hidden_values + rows + columns
+        hidden_values = hidden_values + (rows + columns).to(hidden_values.dtype)
     for linear in linears:
         hidden_values = torch.relu_(hidden_values)
         hidden_values = F.conv2d(hidden_values, linear.weight[:, :, None, None], linear.bias)

@@ -8,6 +8,7 @@ from torch import nn
 
 import clip
 from util.errors import WorkError
+from util.precision import full, in_full_precision
 
 CLIP_INPUTS = ("normalized", "raw")
 CLIP_NAME = "RN50"
@@ -65,9 +66,12 @@ class TextPrior(nn.Module):
 
     def forward(self, x):
         """(N, 3, H, W) in [-1, 1] -> (N, 2), the probabilities of low and of normal light; they add up to 1."""
+        x = full(x)
         if self.clip_input == "raw":
             x = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=True)
         else:
             x = clip.preprocess_tensor((x + 1) / 2, self.side)
-        features = F.normalize(self.clip.encode_image(x), dim=-1)  # (N, embed_dim)
-        return (self.clip.logit_scale.exp() * features @ self.text_features.T).softmax(dim=-1)
+        features = self.clip.encode_image(x)  # (N, embed_dim)
+        with in_full_precision(features):  # the scale, 100 in CLIP, would magnify the rounding of 16 bits
+            cosines = F.normalize(full(features), dim=-1) @ self.text_features.T  # (N, 2)
+            return (self.clip.logit_scale.exp() * cosines).softmax(dim=-1)

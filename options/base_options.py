@@ -7,6 +7,7 @@ from data.transforms import PREPROCESS
 from models.discriminators import DISCRIMINATORS, smallest_input
 from models.generators import GENERATORS, size_multiple, smallest_side
 from models.layers import INIT_TYPES, NORMS
+from util.distributed import launched
 from util.errors import UsageError
 
 
@@ -124,9 +125,11 @@ class BaseOptions:
 
     def check(self, opt):
         """Refuse what no command can do; subclasses add their own refusals."""
-        if len(opt.gpu_ids) > 1:
+        if len(opt.gpu_ids) > 1 and not launched():
+            gpus = ",".join(map(str, opt.gpu_ids))
             raise UsageError(
-                f"--gpu_ids {','.join(map(str, opt.gpu_ids))}: one process drives one GPU; give one number"
+                f"--gpu_ids {gpus}: one process drives one GPU; for training on {len(opt.gpu_ids)} type "
+                f"torchrun --nproc_per_node={len(opt.gpu_ids)} train.py --gpu_ids {gpus} ..."
             )
         if opt.model.lower() != "nerco":
             raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")

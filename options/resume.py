@@ -10,7 +10,7 @@ from util.errors import UsageError
 # Flags about this call rather than about the run.
 OF_THE_CALL = {
     *("name", "suffix", "checkpoints_dir", "dataroot", "continue_train", "epoch", "load_iter"),
-    *("gpu_ids", "num_threads", "verbose"),
+    *("gpu_ids", "num_threads", "verbose", "compile"),
 }
 FIXED = (*ARCHITECTURE, "ndf", "netD", "n_layers_D")  # what the stored weights were built for
 

@@ -32,6 +32,7 @@ class TestOptions(BaseOptions):
             metavar="X",
             help="stretch the saved pictures: width times X if above 1, height divided by X if below",
         )
+        group.add_argument("--ema", action="store_true", help="use the averaged weights that train.py --ema keeps")
         group.add_argument("--phase", default="test", help="the pictures lie in DATAROOT/{PHASE}A")
         group.add_argument("--eval", action="store_true", help="evaluation mode: always on")
         group.add_argument(

@@ -11,6 +11,7 @@ from models.schedules import POLICIES
 from options.base_options import BaseOptions, momentum, not_negative, positive, rate, weight, yes_no
 from options.resume import adopt_stored_options
 from util.errors import UsageError
+from util.precision import AMP
 
 # Where the released code departs from the paper (docs/method.md, section 7): flag -> (paper's value, released value).
 RECIPES = {
@@ -39,7 +40,7 @@ class TrainOptions(BaseOptions):
     is_train = True
     dataroot_help = "folder that holds trainA (low light) and trainB (normal light)"
     default_preprocess = PREPROCESS[0]
-    num_threads_help = "worker processes that load pictures; 0 loads in the main process"
+    num_threads_help = "worker processes that load pictures, at most one per core; 0: the main process loads"
     networks_help = None
     batches_help = None
 
@@ -69,6 +70,10 @@ class TrainOptions(BaseOptions):
             raise UsageError("--lambda_gp weighs the gradient penalty of --gan_mode wgangp: add that, or leave it out")
         if opt.lambda_gp and not fixed_size:
             raise UsageError("--lambda_gp compares pictures of one size: choose a --preprocess that crops")
+        if opt.checkpoint_activations and opt.norm == "batch":
+            raise UsageError("--checkpoint_activations would count batch statistics twice: not with --norm batch")
+        if opt.val_ref and not opt.val_dir:
+            raise UsageError("--val_ref holds references for the pictures of --val_dir: add that")
         last = opt.n_epochs + opt.n_epochs_decay
         if opt.epoch_count > last:
             raise UsageError(f"--epoch_count {opt.epoch_count}: training ends with epoch {last} (--n_epochs)")
@@ -83,6 +88,8 @@ class TrainOptions(BaseOptions):
             )
         )
         self._add_text(parser.add_argument_group("text term"))
+        self._add_hardware(parser.add_argument_group("hardware"))
+        self._add_validation(parser.add_argument_group("validation and averaging"))
         self._add_saving(parser.add_argument_group("saving and showing (counted in pictures, not in steps)"))
 
     def _add_schedule(self, group):
@@ -184,6 +191,33 @@ class TrainOptions(BaseOptions):
             help="how an edge map becomes three channels (paper: fixed)",
         )
 
+    def _add_hardware(self, group):
+        group.add_argument(
+            "--amp", choices=list(AMP), default="off", help="mixed precision: convolutions and products in 16 bits"
+        )
+        group.add_argument("--channels_last", action="store_true", help="store pictures pixel by pixel")
+        group.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
+        group.add_argument(
+            "--checkpoint_activations",
+            action="store_true",
+            help="compute the networks' insides again in the backward pass: less memory, more time",
+        )
+        group.add_argument(
+            "--deterministic", action="store_true", help="on a GPU, too, equal runs give equal weights; slower"
+        )
+
+    def _add_validation(self, group):
+        group.add_argument("--val_dir", metavar="DIR", help="low-light pictures to enhance while training (8 at most)")
+        group.add_argument("--val_ref", metavar="DIR", help="the same in normal light: PSNR and SSIM are logged")
+        group.add_argument("--val_freq", type=positive, default=1000, metavar="N", help="pictures between validations")
+        group.add_argument(
+            "--ema",
+            type=momentum,
+            default=0.0,
+            metavar="DECAY",
+            help="keep averaged weights, too, with this decay (0.999, say); 0: none",
+        )
+
     def _add_saving(self, group):
         group.add_argument(
             "--save_latest_freq", type=positive, default=5000, metavar="N", help="pictures between weights 'latest'"
@@ -191,8 +225,9 @@ class TrainOptions(BaseOptions):
         group.add_argument(
             "--save_epoch_freq", type=positive, default=5, metavar="N", help="epochs between numbered weights"
         )
+        group.add_argument("--save_by_iter", action="store_true", help="keep those as iter_N, too")
         group.add_argument(
-            "--save_by_iter", action="store_true", help="name the weights iter_N in place of latest, and keep them"
+            "--keep_last", type=positive, metavar="N", help="numbered weights to keep, of each kind (default: all)"
         )
         group.add_argument("--print_freq", type=positive, default=100, metavar="N", help="pictures between log lines")
         group.add_argument(

@@ -1,7 +1,11 @@
 """Fixtures that many tests share."""
 
+import os
 import sys
 from pathlib import Path
+
+# Read when torch is loaded: threads that spin while they wait are slow where other programs run, too.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 import torch

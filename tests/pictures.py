@@ -56,3 +56,12 @@ def save_deep_png(path, values):
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     )
+
+
+def pictures_batch(seed, n=1, side=32, dtype=None):
+    """A batch for training: random dark and bright pictures, {"A", "B": (n, 3, side, side)} and their names."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    low, normal = torch.rand(2, n, 3, side, side, generator=generator, dtype=dtype)
+    return {"A": low * 0.4 - 1, "B": normal * 2 - 1, "A_paths": ["a"] * n, "B_paths": ["b"] * n}

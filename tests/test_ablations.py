@@ -7,9 +7,10 @@ from commands import run
 from models import create_model
 from models.enhancer import Enhancer
 from models.parts import PARTS
+from pictures import pictures_batch as pair
 from pictures import training_folder
 from stub_clip import random_stub
-from test_training import pair, small_model, step
+from test_training import small_model, step
 from util.checkpoint import save_options
 
 ALL_NETS = {"Pre", "G_A", "G_B", "H", "D_A", "D_B", "D_A_edge", "D_B_edge"}
@@ -69,7 +70,7 @@ def test_a_part_is_left_out_cleanly(tmp_path, ablated):
 
 
 def objective_and_terms(model):
-    model.set_input(pair())
+    model.set_input(pair(1))
     model.forward()
     return model.generator_objective().item(), {name: loss.item() for name, loss in model.losses.items()}
 
@@ -85,7 +86,7 @@ def test_without_normalisation_the_enhancer_sees_the_picture_twice(tmp_path):
     model = small_model(tmp_path, "--ablate", "nrn,mask")
     seen = []
     model.netG_A.register_forward_pre_hook(lambda network, inputs: seen.append(inputs[0]))
-    batch = pair()
+    batch = pair(1)
     model.set_input(batch)
     model.forward()
     assert torch.equal(seen[0][:1], torch.cat([batch["A"], batch["A"]], 1))

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from clip import CLIP_MEAN, CLIP_STD
 from commands import error_line, run
 from models.text_prior import TextPrior
+from pictures import pictures_batch as pair
 from pictures import training_folder
 from stub_clip import StubCLIP, random_stub, save_archive, tiny_clip
-from test_training import pair, small_model, step
+from test_training import small_model, step
 from util.loss_log import read_losses
 
 LOW, HIGH = ["low light image"], ["high light image"]
@@ -63,7 +64,7 @@ def test_clip_is_frozen_and_not_saved(tmp_path):
     model = text_model(tmp_path)
     stub = model.text_prior.clip
     before = [p.clone() for p in stub.parameters()]
-    step(model, pair())
+    step(model, pair(1))
     assert not stub.training
     assert all(p.grad is None and torch.equal(p, old) for p, old in zip(stub.parameters(), before, strict=True))
     model.save("latest", {})
@@ -73,7 +74,7 @@ def test_clip_is_frozen_and_not_saved(tmp_path):
 
 def test_the_pictures_of_a_step_go_through_clip_in_one_batch(tmp_path):
     model = text_model(tmp_path, "--batch_size", "2")
-    step(model, pair(n=2))
+    step(model, pair(1, n=2))
     assert model.text_prior.clip.asked == [8]
 
 
@@ -101,7 +102,7 @@ def test_the_text_term_trains_the_generators_in_paper_and_not_in_released(tmp_pa
 def test_in_paper_the_updates_depend_on_the_text_term(tmp_path):
     def trained(*flags, text):
         model = text_model(tmp_path, *flags) if text else small_model(tmp_path, *flags)
-        step(model, pair())
+        step(model, pair(1))
         return model.netG_A.model[1].weight
 
     assert not torch.equal(trained(text=True), trained(text=False))
@@ -110,7 +111,7 @@ def test_in_paper_the_updates_depend_on_the_text_term(tmp_path):
 
 def test_the_text_term_is_what_it_says(tmp_path):
     model = text_model(tmp_path)
-    model.set_input(pair())
+    model.set_input(pair(1))
     model.forward()
     model.generator_objective()
     prior = model.text_prior
@@ -125,7 +126,7 @@ def test_the_text_term_is_what_it_says(tmp_path):
 def test_pools_of_the_released_text_term(tmp_path):
     """fake_B, rec_B and fake_A share a pool, in this order; rec_A has another."""
     model = text_model(tmp_path, "--recipe", "released")
-    model.set_input(pair())
+    model.set_input(pair(1))
     model.forward()
     model.generator_objective()
     kept = model.pools["text"].images

@@ -9,6 +9,7 @@ from models import create_model
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from pictures import enhancer_folder
+from pictures import pictures_batch as pair
 from util.checkpoint import save_options
 from util.errors import UsageError
 
@@ -19,12 +20,6 @@ def small_model(folder, *flags):
     opt = TrainOptions().parse([*SMALL.split(), "--checkpoints_dir", str(folder), *flags])
     torch.manual_seed(opt.seed)
     return create_model(opt)
-
-
-def pair(seed=1, n=1, side=32):
-    generator = torch.Generator().manual_seed(seed)
-    low, normal = torch.rand(2, n, 3, side, side, generator=generator)
-    return {"A": low * 0.4 - 1, "B": normal * 2 - 1, "A_paths": ["a"] * n, "B_paths": ["b"] * n}
 
 
 def step(model, batch):
@@ -63,12 +58,12 @@ def test_two_steps_of_every_kind(tmp_path, flags):
 
 def test_unets_train(tmp_path):
     model = small_model(tmp_path, "--netG", "unet_128", "--crop_size", "128")
-    assert step(model, pair(side=128)) > 0
+    assert step(model, pair(1, side=128)) > 0
 
 
 def test_the_generators_step_leaves_the_discriminators_alone(tmp_path):
     model = small_model(tmp_path)
-    model.set_input(pair())
+    model.set_input(pair(1))
     model.forward()
     discriminators = [network for name, network in model.networks().items() if name.startswith("D")]
     model.set_requires_grad(discriminators, False)
@@ -81,7 +76,7 @@ def test_the_generators_step_leaves_the_discriminators_alone(tmp_path):
 
 def test_the_discriminators_step_leaves_the_generators_alone(tmp_path):
     model = small_model(tmp_path)
-    model.set_input(pair())
+    model.set_input(pair(1))
     model.forward()
     model.discriminator_objective().backward()
     assert all(p.grad is None for name in ("Pre", "H", "G_A", "G_B") for p in model.networks()[name].parameters())
@@ -118,7 +113,7 @@ def test_training_in_double_precision(tmp_path):
     model = small_model(tmp_path)
     for network in model.networks().values():
         network.double()
-    step(model, {key: x.double() if torch.is_tensor(x) else x for key, x in pair().items()})
+    step(model, pair(1, dtype=torch.float64))
     assert all(x.dtype == torch.float64 for x in model.get_current_visuals().values())
 
 
@@ -185,7 +180,7 @@ def test_a_model_for_testing_enhances_like_the_enhancer(tmp_path):
     opt = TestOptions().parse(command)
     model = create_model(opt)
     model.setup(opt)
-    low = pair(side=30)["A"]
+    low = pair(1, side=30)["A"]
     model.set_input({"A": low, "A_paths": ["a"]})
     model.test()
     enhancer.nrn.mlp.coords = "cancelled"  # a folder without options is the authors' own

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -81,6 +82,17 @@ def load_network(network, state, source):
         shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
         raise WorkError(f"{source}: does not fit this network: {shown}")
     network.load_state_dict(state)
+
+
+def drop_old(folder, keep):
+    """Delete all but the newest ``keep`` of the numbered epochs, and of the iter_N; never latest or best."""
+    for pattern in (r"()(\d+)", r"(iter_)(\d+)"):
+        kept = re.compile(pattern + r"_(?:net_.*|train_state)\.pth")
+        found = {int(match[2]): match[1] for file in Path(folder).iterdir() if (match := kept.fullmatch(file.name))}
+        for number in sorted(found)[:-keep]:
+            for kind in ("net_*", "train_state"):
+                for file in Path(folder).glob(f"{found[number]}{number}_{kind}.pth"):
+                    file.unlink()
 
 
 def cpu_state_dict(network):

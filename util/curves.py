@@ -1,10 +1,18 @@
-"""One picture per loss: its course over a training run."""
+"""One picture per loss: its course over a training run.
 
+    python -m util.curves saves/my_run loss/loss_my_run
+
+draws them again from a run's log, at any time.
+"""
+
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from util.errors import UsageError, WorkError, run_command
 from util.files import make_folder, write_file
+from util.loss_log import read_losses
 
 
 def draw_curves(records, folder):
@@ -43,3 +51,17 @@ def _draw(name, pictures, values, path):
     axes.set(title=name, xlabel="pictures", ylabel="loss")
     axes.grid(alpha=0.3)
     write_file(path, figure.savefig)
+
+
+def main():
+    """Draw the curves of a run: two arguments, the run's folder and the folder for the pictures."""
+    if len(sys.argv) != 3:
+        raise UsageError("python -m util.curves takes two folders: that of the run and that for the curves")
+    records = read_losses(sys.argv[1])
+    if not records:
+        raise WorkError(f"{sys.argv[1]}: there is no losses.jsonl with losses in this folder")
+    print("\n".join(str(path) for path in draw_curves(records, sys.argv[2])))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, verbose=False))

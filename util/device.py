@@ -2,6 +2,7 @@
 
 import torch
 
+from util.distributed import gpu_of_this_process
 from util.errors import UsageError
 
 
@@ -9,7 +10,8 @@ def select_device(gpu_ids=(0,)):
     """The device that ``--gpu_ids`` asks for; the CPU, with a line that says so, where there is no GPU.
 
     Args:
-        gpu_ids: a list with one GPU number, or an empty one for the CPU.
+        gpu_ids: a list with one GPU number, or an empty one for the CPU. A process among several that torchrun
+            started takes the one at its own place, or the GPU of its own number.
 
     Raises:
         UsageError: there are GPUs, but not this one.
@@ -19,9 +21,10 @@ def select_device(gpu_ids=(0,)):
     if not torch.cuda.is_available():
         print("no GPU found: computing on the CPU")
         return torch.device("cpu")
-    if gpu_ids[0] >= torch.cuda.device_count():
+    number = gpu_of_this_process(gpu_ids)
+    if number >= torch.cuda.device_count():
         raise UsageError(
-            f"--gpu_ids {gpu_ids[0]}: there is no such GPU; this machine has 0 to {torch.cuda.device_count() - 1}"
+            f"--gpu_ids {number}: there is no such GPU; this machine has 0 to {torch.cuda.device_count() - 1}"
         )
-    torch.cuda.set_device(gpu_ids[0])
-    return torch.device("cuda", gpu_ids[0])
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)

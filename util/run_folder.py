@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from util import distributed
 from util.checkpoint import save_options
 from util.errors import UsageError
 from util.files import make_folder
@@ -19,6 +20,8 @@ def open_run_folder(opt):
         raise UsageError(
             f"{folder} already holds weights: add --continue_train to go on with them, or choose another --name"
         )
-    make_folder(folder)
-    save_options(folder, opt)
+    if distributed.is_main():
+        make_folder(folder)
+        save_options(folder, opt)
+    distributed.wait_for_all()
     return folder

@@ -2,6 +2,8 @@
 
 import torch
 
+from util import distributed
+
 
 def print_summary(opt, data, model, folder, progress):
     """Print device, data, networks, recipe and places before the first step.
@@ -21,6 +23,7 @@ def print_summary(opt, data, model, folder, progress):
     rows = {
         "run": f"{opt.name}: {start}, seed {opt.seed}",
         "device": _device_name(model.device),
+        "precision": ", ".join(_switches(opt)),
         "data": f"{len(dataset.a_paths)} low-light and {len(dataset.b_paths)} normal-light pictures in {opt.dataroot}",
         "sizing": f"{opt.preprocess}, load {opt.load_size}, crop {opt.crop_size}, batch {opt.batch_size}",
         "networks": ", ".join(f"{name} {count:.2f} M" for name, count in millions.items()),
@@ -34,11 +37,20 @@ def print_summary(opt, data, model, folder, progress):
     print("\n".join(f"{title:>9}  {text}" for title, text in rows.items()))
 
 
+def _switches(opt):
+    """The switches of hardware use that are on."""
+    names = ("channels_last", "compile", "checkpoint_activations", "deterministic")
+    averaging = [f"averaging with decay {opt.ema}"] if opt.ema else []
+    return [f"amp {opt.amp}", *(name for name in names if getattr(opt, name)), *averaging]
+
+
 def _prompts(opt):
     return f"CLIP tells {' / '.join(opt.prompt_low)!r} from {' / '.join(opt.prompt_high)!r}"
 
 
 def _device_name(device):
+    name = f"CPU, {torch.get_num_threads()} threads"
     if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"CPU, {torch.get_num_threads()} threads"
+        name = f"{torch.cuda.get_device_name(device)} ({device})"
+    processes = distributed.world_size()
+    return name if processes == 1 else f"{processes} processes, the first on: {name}"
