@@ -1,6 +1,7 @@
 """Pictures in, batches out."""
 
 import os
+import signal
 
 import torch
 from torch.utils.data import DataLoader, default_collate
@@ -45,6 +46,7 @@ class TrainingData:
             batch_sampler=self.sampler,
             num_workers=workers,
             collate_fn=_collate,
+            worker_init_fn=_leave_signals_to_the_main_process,
             pin_memory=bool(opt.gpu_ids) and torch.cuda.is_available(),
             persistent_workers=workers > 0,
             # Its own: each iteration draws from it, and a resumed run iterates once more than one in one go.
@@ -63,6 +65,12 @@ class TrainingData:
             if isinstance(batch, WorkError):
                 raise batch
             yield batch
+
+
+def _leave_signals_to_the_main_process(worker):
+    """Ctrl-C reaches the workers, too: they go on, so that the step in progress can be finished and saved."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _collate(samples):

@@ -36,6 +36,7 @@ def _patient(monkeypatch):
     monkeypatch.setattr(LiveView, "RETRY", 1000)
     if find_spec("visdom"):
         monkeypatch.setattr("util.visdom_server.Client.PATIENCE", 20)
+        monkeypatch.setattr("util.visdom_server.Client.HASTE", 20)
 
 
 @pytest.fixture

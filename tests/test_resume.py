@@ -1,5 +1,6 @@
 """A run that is killed, stopped or interrupted goes on as if nothing had happened."""
 
+import os
 import random
 import re
 import signal
@@ -43,7 +44,14 @@ def start(data, root):
     saved = (root / "saves" / "r" / "latest_train_state.pth").exists()
     flags = ["--continue_train"] if saved else FLAGS
     command = [sys.executable, str(ROOT / "train.py"), "--gpu_ids", "-1", "--dataroot", str(data), "--name", "r"]
-    return subprocess.Popen([*command, *flags], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(
+        [*command, *flags],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def logged(root):
@@ -90,7 +98,10 @@ def test_killed_at_random_moments(tmp_path, data, whole):
 def test_a_signal_finishes_the_step_and_saves(tmp_path, data, whole, number, status):
     process = start(data, tmp_path)
     wait_for_picture(process, tmp_path, 4)
-    process.send_signal(number)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # a terminal sends it to the workers, too
+    else:
+        process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == status
     assert f"python train.py --dataroot {data} --name r --continue_train" in said.splitlines()[-1]

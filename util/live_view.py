@@ -80,7 +80,7 @@ class LiveView:
         return self.answers or self.next_try < math.inf
 
     def _begin(self):
-        self.answers = self._connect(self.START)
+        self.answers = self._connect(wait=True)
         if self.answers:
             own = ", a server that ends with this run" if self.own and self.own.runs() else ""
             say(f"live curves: {self.address}, environment {self.opt.display_env}{own}")
@@ -93,18 +93,14 @@ class LiveView:
             self.next_try = time.monotonic() + self.RETRY
             say(f"live curves are off: no visdom server at {self.address}; it is looked for every {self.RETRY} s")
 
-    def _connect(self, patience=0):
-        """Whether a visdom server answers; where nobody listens on this machine, one is started.
-
-        Args:
-            patience: how many seconds to wait for the one that is started.
-        """
+    def _connect(self, wait):
+        """Whether a visdom server answers; if nobody listens on this machine, one is started (and waited for)."""
         if self.local and not self._somebody_listens():
             self._start()
-            end = time.monotonic() + patience
-            while time.monotonic() < end and self.own.runs() and not self._somebody_listens():
+            end = time.monotonic() + self.START
+            while wait and time.monotonic() < end and self.own.runs() and not self._somebody_listens():
                 time.sleep(0.05)
-        return self.client.answers()
+        return self.client.answers(hasty=not wait)
 
     def _somebody_listens(self):
         try:
@@ -125,7 +121,7 @@ class LiveView:
     def _show(self, send):
         """Call ``send()`` if a server answers, and look for one now and then if none does."""
         if not self.answers and time.monotonic() >= self.next_try:
-            self.answers = self._connect()
+            self.answers = self._connect(wait=False)
             self.next_try = time.monotonic() + self.RETRY
             if self.answers:
                 say(f"live curves are back: {self.address}, environment {self.opt.display_env}")

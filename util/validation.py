@@ -7,7 +7,6 @@ from pathlib import Path
 from data.image_folder import find_pictures, open_picture
 from util.errors import WorkError
 from util.images import to_8bit
-from util.metrics import psnr, ssim
 
 MOST = 8  # pictures that are shown and measured
 
@@ -48,6 +47,8 @@ class Validation:
         enhancer.train()
         if not self.references:
             return enhanced, {}
+        from util.metrics import psnr, ssim  # imported where they are used: scikit-image takes a second
+
         scores = {"psnr": psnr, "ssim": ssim}
         means = {
             name: math.fsum(score(enhanced[one], self.references[one]) for one in enhanced) / len(enhanced)

@@ -26,28 +26,32 @@ class Client(visdom.Visdom):
         local: whether the server is on this machine, where no proxy is asked.
     """
 
-    PATIENCE = 1  # seconds to connect, and again until the answer: a step of training may have to wait for them
+    PATIENCE = 5  # seconds to wait for a server that has answered before; on a busy machine, one is not enough
+    HASTE = 1  # seconds to wait for one that has gone: a step of training waits for it, again and again
 
     def __init__(self, server, port, env, local):
         # With send=False the original asks nothing yet, so that a client can be made before its server answers.
         super().__init__(
             server=server, port=port, env=env, send=False, raise_exceptions=True, use_incoming_socket=False
         )
-        self.send, self.local = True, local
+        self.send, self.local, self.patience = True, local, self.PATIENCE
 
     def _handle_post(self, url, data=None):
         session = self.session
         session.trust_env = not self.local
-        answer = session.post(url, data=data, timeout=self.PATIENCE, allow_redirects=False)
+        answer = session.post(url, data=data, timeout=self.patience, allow_redirects=False)
         answer.raise_for_status()  # the original takes an error page for an answer
         return answer.text
 
-    def answers(self):
+    def answers(self, hasty):
         """Whether a visdom server, and not something else, answers."""
+        self.patience = self.HASTE if hasty else self.PATIENCE
         try:
             return self._win_exists_wrap("") in ("true", "false")
         except ConnectionError:
             return False
+        finally:
+            self.patience = self.PATIENCE
 
 
 class LocalServer:
