@@ -184,7 +184,8 @@ class BaseModel(ABC):
             for kind, restored in (("optimizers", self.optimizers), ("schedules", self.schedules)):
                 for one, its_state in zip(restored, state[kind], strict=True):
                     one.load_state_dict(its_state)
-            self.precision.scaler.load_state_dict(state["scaler"])
+            if state["scaler"]:  # empty unless the run was in fp16
+                self.precision.scaler.load_state_dict(state["scaler"])
             if self.average:
                 self.average.steps = state["averaged_steps"]
             self.load_extra_state(state["model"])

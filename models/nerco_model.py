@@ -1,6 +1,6 @@
 """NeRCo: two closed loops between low light (A) and normal light (B), trained without pairs.
 
-The names of losses are those of the released code's log.
+The terms that train them are in objectives.py.
 """
 
 import torch
@@ -11,7 +11,7 @@ from models.base_model import BaseModel
 from models.edges import EdgeFilter
 from models.enhancer import NETWORKS, Enhancer
 from models.layers import batched
-from models.losses import l1
+from models.objectives import WEIGHTS, discriminator_errors, generator_terms
 from models.parts import build_part, discriminative_parts, generative_parts
 from models.text_prior import load_clip, text_prior_of
 from models.weight_average import WeightAverage
@@ -23,12 +23,10 @@ LOSSES = (
     *("D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"),
     *("D_A_edge", "D_B_edge", "D_A_CLIP", "D_B_CLIP", "PreConsis", "H"),
 )
-# What the terms of the generators' objective count in their total, where that is not 1 (docs/method.md, section 3).
-WEIGHTS = {"edge": 0.5, "D_A_CLIP": 0.5, "D_B_CLIP": 0.5, "H": 0.5}
 
 
 class NeRCoModel(BaseModel):
-    """The cooperative scheme: forward, the generators' objective, the discriminators' objective.
+    """The cooperative scheme: which parts there are, both loops, and the two steps that train them.
 
     Args:
         opt: the options of training.
@@ -95,8 +93,8 @@ class NeRCoModel(BaseModel):
     def forward(self):
         """Both loops; calls of one network that can go together share a batch."""
         A, B = self.real_A, self.real_B
-        self.pre_A = self._run(self.netPre, A) if self.parts["nrn"] else A
-        self.h, self.mask = self._run(self.netH, A) if self.parts["mask"] else (None, torch.ones_like(A[:, :1]))
+        self.pre_A = self.run(self.netPre, A) if self.parts["nrn"] else A
+        self.h, self.mask = self.run(self.netH, A) if self.parts["mask"] else (None, torch.ones_like(A[:, :1]))
         guided = torch.cat([A, self.pre_A], dim=1) * self.mask  # (N, 6, H, W)
 
         # A -> B -> A, with what the identity and the bypass terms ask of the enhancer.
@@ -109,20 +107,20 @@ class NeRCoModel(BaseModel):
             to_degrade["fake_A"] = B * self.mask  # the mask of A guides the degrading of B
         self._call(self.netG_A, to_enhance)
         self._call(self.netG_B, to_degrade)
-        self.rec_A = self._run(self.netG_B, self.fake_B)
+        self.rec_A = self.run(self.netG_B, self.fake_B)
 
         # B -> A -> B: there is no mask on the way back.
         if self.parts["dual_loop"]:
-            pre_A1 = self._run(self.netPre, self.fake_A) if self.parts["nrn"] else self.fake_A
-            self.rec_B = self._run(self.netG_A, torch.cat([self.fake_A, pre_A1], dim=1))
+            pre_A1 = self.run(self.netPre, self.fake_A) if self.parts["nrn"] else self.fake_A
+            self.rec_B = self.run(self.netG_A, torch.cat([self.fake_A, pre_A1], dim=1))
 
     def _call(self, network, inputs):
         """Set the attributes that ``inputs`` names to what the network makes of them."""
-        outputs = batched(network, *inputs.values(), call=self._run)
+        outputs = batched(network, *inputs.values(), call=self.run)
         for name, output in zip(inputs, outputs, strict=True):
             setattr(self, name, output)
 
-    def _run(self, network, x):
+    def run(self, network, x):
         """Call a network; with ``--checkpoint_activations`` its inside is computed again in the backward pass."""
         if self.opt.checkpoint_activations and torch.is_grad_enabled():
             return checkpoint(network, x, use_reentrant=False)
@@ -145,109 +143,15 @@ class NeRCoModel(BaseModel):
         """The losses of the last step, in the order of the log."""
         return [name for name in LOSSES if name in self.losses]
 
-    # The generators' objective (docs/method.md, section 3), term by term.
-
     def generator_objective(self):
-        """The generators' total, a scalar; its terms go to ``losses``."""
-        opt, A, B = self.opt, self.real_A, self.real_B
-        taken_for_real = self._colour_verdicts()
-
-        def verdicts(*names):
-            return sum(taken_for_real[name] for name in names if name in taken_for_real)
-
-        # Cycle: each loop closes. Adversary: its fakes are to be taken for real.
-        terms = {"cycle_A": opt.lambda_A * l1(self.rec_A, A), "G_A": verdicts("fake_B")}
-        if self.parts["dual_loop"]:
-            terms["cycle_B"] = opt.lambda_B * l1(self.rec_B, B)
-        terms["G_B"] = verdicts("fake_A", "pre_A")
-        terms["edge"] = self._edge_verdicts()
-
-        # Identity: what is in a generator's target domain already stays as it is.
-        if self.parts["identity"]:
-            terms["idt_A"] = opt.lambda_B * opt.lambda_identity * l1(self.same_B, B)
-            terms["idt_B"] = opt.lambda_A * opt.lambda_identity * l1(self.same_A, A)
-
-        # Normalisation: pre_A keeps the content of A and looks like low light.
-        if self.parts["nrn"] and self.parts["consistency"]:
-            terms["PreConsis"] = 4 * opt.lambda_A * l1(self.pre_A, A) + verdicts("pre_A")
-
-        if self.parts["mask"]:
-            terms["H"] = self._residual_agreement() + verdicts("A + h", "B - h")
-        if self.text_prior:
-            terms.update(self._text_terms())
-
-        # A verdict that nobody is there to give is the number 0.
-        terms = {name: term for name, term in terms.items() if torch.is_tensor(term)}
+        """The generators' total (docs/method.md, section 3), a scalar; its terms go to ``losses``."""
+        terms = generator_terms(self)
         self.losses.update(terms)
         return sum(WEIGHTS.get(name, 1) * term for name, term in terms.items())
 
-    def _colour_verdicts(self):
-        """How far pictures are from being taken for real by their colours, {picture: scalar}; none if unjudged."""
-        bright, dark = {"fake_B": self.fake_B}, {}
-        if self.parts["dual_loop"]:
-            dark["fake_A"] = self.fake_A
-        if self.parts["nrn"]:
-            dark["pre_A"] = self.pre_A
-        if self.parts["mask"]:
-            bright["A + h"], dark["B - h"] = self.real_A + self.h, self.real_B - self.h
-        found = {}
-        for judge, pictures in ((self.normal_light, bright), (self.low_light, dark)):
-            if judge.colour_net:
-                found.update(zip(pictures, judge.colour(*pictures.values()), strict=True))
-        return found
-
-    def _edge_verdicts(self):
-        """The same of both loops' fakes by their edges, summed."""
-        fakes = [(self.normal_light, self.fake_B)]
-        if self.parts["dual_loop"]:
-            fakes.append((self.low_light, self.fake_A))
-        return sum(judge.edge(fake) for judge, fake in fakes if judge.edge_net)
-
-    def _residual_agreement(self):
-        """The residual h is what lies between the domains: round the enhancer (bypass), and in both loops."""
-        A, B, h = self.real_A, self.real_B, self.h
-        bypass = l1(self.fake_B, A + h) + l1(B, self.bypass_B)
-        self_supervised = l1(h, self.fake_B - A)
-        if self.parts["dual_loop"]:
-            h_of_fake_A, _ = self._run(self.netH, self.fake_A)
-            self_supervised = self_supervised + l1(self.fake_A, B - h_of_fake_A)
-        return bypass + self_supervised
-
-    def _text_terms(self):
-        """Fakes and reconstructions look, to CLIP, like what they should be; all pictures share one batch."""
-        pictures = {
-            name: getattr(self, name) for name in ("fake_B", "rec_B", "fake_A", "rec_A") if name in self.visual_names
-        }
-        if not self.opt.text_gradient:
-            # As released: pictures go through pools, which detach them. A pool of none passes them on as they are.
-            pools = {name: self.pools["text of rec_A" if name == "rec_A" else "text"] for name in pictures}
-            pictures = {name: pools[name].query(picture) for name, picture in pictures.items()}
-        said = dict(zip(pictures, batched(self.text_prior, *pictures.values()), strict=True))  # (N, 2) each
-        terms = {}
-        for loss, judge, names in (
-            ("D_A_CLIP", self.normal_light, ("fake_B", "rec_B")),
-            ("D_B_CLIP", self.low_light, ("fake_A", "rec_A")),
-        ):
-            terms[loss] = sum(judge.text(said[name]) for name in names if name in said)
-        return terms
-
-    # The discriminators' objective (docs/method.md, section 4).
-
     def discriminator_objective(self):
-        """The sum of the discriminators' losses, a scalar; each goes to ``losses``."""
-        A, B, fake_B, errors = self.real_A, self.real_B, self.fake_B.detach(), {}
-        dark = {"fake": self.fake_A.detach()} if self.parts["dual_loop"] else {}
-        edge_fakes = dict(dark)
-        if self.parts["nrn"]:
-            dark["normalised"] = self.pre_A.detach()
-        if "D_A" in self.discriminative:
-            errors["D_A"] = self.normal_light.colour_error(B, fake=fake_B)
-        if "D_B" in self.discriminative:
-            errors["D_B"] = self.low_light.colour_error(A, **dark)
-        if "D_A_edge" in self.discriminative:
-            errors["D_A_edge"] = self.normal_light.edge_error(B, fake_B)
-        if "D_B_edge" in self.discriminative:
-            errors["D_B_edge"] = self.low_light.edge_error(A, **edge_fakes)
+        """The sum of the discriminators' losses (docs/method.md, section 4), a scalar; each goes to ``losses``."""
+        errors = discriminator_errors(self)
         self.losses.update(errors)
         return sum(errors.values())
 

@@ -1,7 +1,5 @@
 """The flags of train.py."""
 
-from argparse import ArgumentTypeError
-
 from data.transforms import PREPROCESS
 from models.edges import EDGE_FILTERS
 from models.losses import GAN_MODES
@@ -9,27 +7,10 @@ from models.nrn import COORDS
 from models.parts import PARTS
 from models.schedules import POLICIES
 from options.base_options import BaseOptions, momentum, not_negative, positive, rate, weight, yes_no
+from options.recipes import RECIPES, parts
 from options.resume import adopt_stored_options
 from util.errors import UsageError
 from util.precision import AMP
-
-# Where the released code departs from the paper (docs/method.md, section 7): flag -> (paper's value, released value).
-RECIPES = {
-    "nrn_coords": ("absolute", "cancelled"),
-    "text_gradient": (True, False),
-    "clip_input": ("normalized", "raw"),
-    "edge_adversary": ("edges", "image"),
-    "edge_projection": ("fixed", "random"),
-}
-
-
-def parts(text):
-    """An option's type: parts of the method, "nrn,mask", as a sorted list."""
-    names = sorted(set(text.split(",")))
-    unknown = [name for name in names if name not in PARTS]
-    if unknown:
-        raise ArgumentTypeError(f"{unknown[0]!r} is not a part; the parts are {', '.join(PARTS)}")
-    return names
 
 
 class TrainOptions(BaseOptions):

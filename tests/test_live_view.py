@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -314,12 +315,14 @@ def test_an_address_that_is_none(address, capfd):
 
 
 @needs_visdom
-def test_a_server_that_cannot_be_started(port, capfd, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "false")
+@pytest.mark.parametrize("program", ["false", "/no/such/program"])
+def test_a_server_that_cannot_be_started(program, port, capfd, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", program)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     live = LiveView(options(port))
     live.show_losses(1, {"G_A": 1.0})
     assert printed(capfd) == [f"{OFF}no visdom server could be started at http://127.0.0.1:{port}"]
-    assert not Path(live.own.folder).exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_which_servers_are_on_this_machine():

@@ -2,8 +2,9 @@
 
 import pytest
 
+from options.recipes import RECIPES
 from options.test_options import TestOptions, check_architecture
-from options.train_options import RECIPES, TrainOptions
+from options.train_options import TrainOptions
 from util.errors import UsageError
 
 NEEDED = ["--dataroot", "d", "--name", "n"]

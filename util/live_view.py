@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import numpy as np
 import torch
 from torch.nn.functional import pad
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
 GROUPS = {
@@ -84,11 +83,12 @@ class LiveView:
         if self.answers:
             own = ", a server that ends with this run" if self.own and self.own.runs() else ""
             say(f"live curves: {self.address}, environment {self.opt.display_env}{own}")
-        elif self.own and not self.own.runs():
+        elif self.local and self._somebody_listens():
+            self.close()
+            say(f"live curves are off: what answers at {self.address} is not a visdom server (choose a --display_port)")
+        elif self.local and not (self.own and self.own.runs()):
             self.close()
             say(f"live curves are off: no visdom server could be started at {self.address}")
-        elif self.local and not self.own:
-            say(f"live curves are off: what answers at {self.address} is not a visdom server (choose a --display_port)")
         else:
             self.next_try = time.monotonic() + self.RETRY
             say(f"live curves are off: no visdom server at {self.address}; it is looked for every {self.RETRY} s")
@@ -96,7 +96,10 @@ class LiveView:
     def _connect(self, wait):
         """Whether a visdom server answers; if nobody listens on this machine, one is started (and waited for)."""
         if self.local and not self._somebody_listens():
-            self._start()
+            try:
+                self._start()
+            except OSError:  # no room for its folder, or for a process
+                return False
             end = time.monotonic() + self.START
             while wait and time.monotonic() < end and self.own.runs() and not self._somebody_listens():
                 time.sleep(0.05)
@@ -168,6 +171,8 @@ class LiveView:
 
 def picture_grid(pictures, columns):
     """Pictures (1 or 3, H, W) in [-1, 1], of any sizes, side by side: a uint8 array (3, height, width)."""
+    from torchvision.utils import make_grid  # imported where it is used: it takes two seconds
+
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (1, 2))
     cells = []
     for picture in pictures:

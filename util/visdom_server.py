@@ -64,14 +64,19 @@ class LocalServer:
 
     def __init__(self, port, scripts=True):
         self.folder = tempfile.mkdtemp(prefix="visdom-")  # what its page saves: by default in the user's home
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(port), self.folder, str(os.getpid()), "scripts" if scripts else ""],
-            cwd=Path(__file__).parents[1],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for the training, which may still want to show something
-        )
+        arguments = [str(port), self.folder, str(os.getpid()), "scripts" if scripts else ""]
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", __name__, *arguments],
+                cwd=Path(__file__).parents[1],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the training, which may still want to show something
+            )
+        except OSError:
+            shutil.rmtree(self.folder)
+            raise
         atexit.register(self.stop)
 
     def runs(self):

@@ -29,7 +29,7 @@ class Visualizer:
             self.curves_folder = Path("loss") / f"loss_{opt.name}"
             self.log = LossLog(folder, resume_at)
             self.page = None if opt.no_html else TrainingPage(folder, opt.name, opt.display_winsize)
-            self.live = LiveView(opt)
+            self.live = LiveView(opt, records=read_losses(folder))
 
     def epoch(self, batches, number, last, total, seen):
         """Go through the batches of an epoch under a progress bar that counts pictures.
