@@ -91,24 +91,6 @@ def test_testing_needs_the_name_alone(trained):
     assert (pictures[0] != pictures[1]).any()
 
 
-def test_a_run_goes_on_where_it_stopped(trained, tmp_path):
-    root, _ = trained
-    flags = ["--dataroot", root / "dataset", "--name", "r", *SMALL, "--print_freq", "1", "--save_epoch_freq", "1"]
-    one = run("train.py", *flags, "--n_epochs", "1", "--n_epochs_decay", "0", cwd=tmp_path)
-    assert one.returncode == 0, one.stderr
-    more = ["--dataroot", root / "dataset", "--name", "r", "--continue_train", "--n_epochs", "2"]
-    two = run("train.py", *more, cwd=tmp_path)
-    assert two.returncode == 0, two.stderr
-    assert "going on after 3 pictures" in two.stdout
-    records = read_losses(tmp_path / "saves" / "r")
-    assert [record["pictures"] for record in records] == [1, 2, 3, 4, 5, 6]
-
-    (tmp_path / "whole").mkdir()
-    whole = run("train.py", *flags, "--n_epochs", "2", "--n_epochs_decay", "0", cwd=tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
-    assert read_losses(tmp_path / "whole" / "saves" / "r") == records
-
-
 def test_weights_are_not_overwritten(trained):
     root, _ = trained
     before = (root / "saves" / "my_run" / "latest_net_G_A.pth").read_bytes()

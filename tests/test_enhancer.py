@@ -5,6 +5,8 @@ import torch
 
 from golden_weights import golden_arrays
 from models.enhancer import Enhancer
+from models.generators import GENERATORS
+from models.layers import NORMS
 from options.test_options import TestOptions
 from pictures import enhancer_folder, levels, photograph
 from util.errors import WorkError
@@ -16,11 +18,14 @@ def stored_options(**values):
     return opt
 
 
-@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
-@pytest.mark.parametrize("netG", ["resnet_9blocks", "resnet_6blocks", "unet_128", "unet_256"])
-@pytest.mark.parametrize("dropout", [False, True])
+KINDS = [(netG, norm, False) for netG in GENERATORS for norm in NORMS] + [
+    ("resnet_9blocks", norm, True) for norm in NORMS
+]
+
+
+@pytest.mark.parametrize("netG, norm, dropout", KINDS)
 def test_a_folder_without_options_is_read_off_its_weights(tmp_path, netG, norm, dropout):
-    shape = {"ngf": 20, "netG": netG, "norm": norm, "dropout": dropout and netG.startswith("resnet")}
+    shape = {"ngf": 20, "netG": netG, "norm": norm, "dropout": dropout}
     original = enhancer_folder(tmp_path, nrn_coords="cancelled", **shape)
     restored = Enhancer.from_checkpoint(tmp_path, device="cpu")
     assert restored.options == {**shape, "nrn_coords": "cancelled", "ablate": []}
