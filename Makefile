@@ -30,8 +30,8 @@ WANTED := "$$(cat $(REQUIREMENTS) && $(RUN) -V 2>&1)"
 INSTALLED := [ "$$(cat $(STAMP) 2>/dev/null)" = $(WANTED) ]
 
 # A small, hasty training: minutes on a CPU show how everything works, not how good it can become.
-DEMO_FLAGS := --ngf 16 --ndf 16 --netG resnet_6blocks --init_type kaiming --load_size 128 --crop_size 64 \
-	--lr 1e-3 --beta1 0.9 --lambda_identity 4 --n_epochs 6 --n_epochs_decay 6 --save_epoch_freq 6 --print_freq 15 \
+DEMO_FLAGS := --ngf 16 --ndf 16 --netG resnet_6blocks --load_size 128 --crop_size 64 \
+	--lr 1e-3 --lambda_identity 3 --n_epochs 7 --n_epochs_decay 7 --save_epoch_freq 7 --print_freq 15 \
 	--gpu_ids -1 --num_threads 2 --display_id 0 --no_text --checkpoints_dir build/saves
 DEMO_TEST_FLAGS := --gpu_ids -1 --checkpoints_dir build/saves --results_dir build/results
 

@@ -1,6 +1,7 @@
 """Running the real commands, as a user would."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,13 @@ def run(script, *flags, cwd, env=None):
     )
 
 
+def error_lines(process):
+    """The lines on standard error, without those of progress bars."""
+    return [line for line in process.stderr.splitlines() if line.strip() and not re.search(r"\d+/\d+ \[", line)]
+
+
 def error_line(process):
     """The only line on standard error, apart from progress bars."""
-    lines = [line for line in process.stderr.splitlines() if line.strip() and "picture/s" not in line]
+    lines = error_lines(process)
     assert len(lines) == 1, process.stderr
     return lines[0]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from commands import error_line, run
+from commands import error_line, error_lines, run
 from golden_weights import golden_arrays
 from pictures import enhancer_folder, levels, photograph, save_deep_png, training_folder
 
@@ -95,7 +95,7 @@ def test_one_bad_picture_does_not_stop_the_others(tmp_path, weights):
 
     done = enhance(tmp_path, weights, "--dataroot", data)
     assert done.returncode == 1
-    lines = [line for line in done.stderr.splitlines() if "picture/s" not in line and line]
+    lines = error_lines(done)
     assert [line.split(":")[0] for line in lines[:2]] == ["error", "error"]
     assert "cut.jpg: cannot read this picture" in lines[0] and "text.png: cannot read this picture" in lines[1]
     assert lines[2] == "2 of 4 pictures failed" and len(lines) == 3
