@@ -116,7 +116,7 @@ class Browser:
             raise RuntimeError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
-    def wait(self, expression, seconds=20):
+    def wait(self, expression, seconds=60):
         """Wait until an expression becomes true."""
         end = time.monotonic() + seconds
         while not self.evaluate(expression):

@@ -17,7 +17,7 @@ def run(script, *flags, cwd, env=None):
         env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.commands
 
 def torchrun(*command, cwd):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    return subprocess.run([*launcher, *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run([*launcher, *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=600)
 
 
 def test_two_processes_equal_one_with_twice_the_batch(tmp_path):

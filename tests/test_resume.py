@@ -87,7 +87,7 @@ def test_killed_at_random_moments(tmp_path, data, whole):
             kills += 1
         process.communicate()
     process = start(data, tmp_path)
-    process.communicate(timeout=120)
+    process.communicate(timeout=600)
     assert process.returncode == 0
     assert kills >= 3
     assert logged(tmp_path) == LAST_PICTURE
@@ -102,7 +102,7 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path, data, whole, number, sta
         os.killpg(process.pid, number)  # a terminal sends it to the workers, too
     else:
         process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == status
     assert f"python train.py --dataroot {data} --name r --continue_train" in said.splitlines()[-1]
     stopped = logged(tmp_path)
@@ -110,7 +110,7 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path, data, whole, number, sta
     assert progress["pictures"] == stopped < LAST_PICTURE
 
     process = start(data, tmp_path)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     assert f"going on after {stopped} pictures" in said
     same_runs(tmp_path / "saves" / "r", whole)
