@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from data import create_dataset
 from models.enhancer import Enhancer
-from options.test_options import TestOptions, check_architecture
+from options.base_options import check_architecture
+from options.test_options import TestOptions
 from util.device import select_device
 from util.errors import WorkError, run_command
 from util.files import make_folder, write_file
@@ -63,9 +64,8 @@ def enhance(enhancer, sample, aspect_ratio):
     """The picture of a sample before and after enhancement, as PIL pictures of one size."""
     if "error" in sample:
         raise sample["error"]
-    parameter = next(enhancer.parameters())
     with torch.inference_mode():
-        enhanced = enhancer(sample["A"].to(parameter.device, parameter.dtype))[0]
+        enhanced = enhancer(enhancer.placed(sample["A"]))[0]
     return [stretch(to_picture(x, sample["alpha"]), aspect_ratio) for x in (sample["A"][0], enhanced)]
 
 

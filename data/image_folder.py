@@ -18,7 +18,7 @@ def find_pictures(folder):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise WorkError(f"{folder}: no such folder; --dataroot must hold pictures")
+        raise WorkError(f"{folder}: no such folder; name one that holds pictures")
     found = sorted(path for path in folder.rglob("*") if _is_picture(path, folder))
     if not found:
         raise WorkError(f"{folder}: no pictures in this folder ({', '.join(e[1:] for e in EXTENSIONS)})")

@@ -65,8 +65,10 @@ class Enhancer(nn.Module):
         """
         folder, kind = Path(folder), "_ema" if ema else ""
         stored = read_options(folder)
+        states = {}
         if stored is None:
-            options = architecture_of({net: read_state_dict(folder, epoch, net + kind) for net in NETWORKS}, folder)
+            states = {net: read_state_dict(folder, epoch, net + kind) for net in NETWORKS}
+            options = architecture_of(states, folder)
         else:
             try:
                 options = {flag: stored[flag] for flag in ARCHITECTURE}
@@ -74,7 +76,8 @@ class Enhancer(nn.Module):
                 raise WorkError(f"{folder}/train_opt.json: lacks {error}; restore it, or remove it") from None
         enhancer = cls(**options)
         for net, network in enhancer.networks().items():
-            load_network(network, read_state_dict(folder, epoch, net + kind), folder / net_file(epoch, net + kind))
+            state = states[net] if net in states else read_state_dict(folder, epoch, net + kind)
+            load_network(network, state, folder / net_file(epoch, net + kind))
         return enhancer.eval().to(select_device() if device is None else device)
 
     def networks(self):
@@ -103,9 +106,13 @@ class Enhancer(nn.Module):
         results = [x[..., :height, :width] for x in (enhanced, pre, mask)]
         return tuple(results) if stages else results[0]
 
+    def placed(self, x):
+        """A tensor on the device and in the precision of the weights."""
+        parameter = next(self.parameters())
+        return x.to(parameter.device, parameter.dtype)
+
     @torch.inference_mode()
     def enhance(self, picture):
         """Enhance one PIL picture of any mode; the result has its size, 8 bits, and its alpha channel."""
-        parameter = next(self.parameters())
-        low = to_tensor(picture)[None].to(parameter.device, parameter.dtype)
+        low = self.placed(to_tensor(picture)[None])
         return to_picture(self(low)[0], alpha_channel(picture))

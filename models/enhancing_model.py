@@ -37,8 +37,7 @@ class EnhancingModel:
 
     def set_input(self, batch):
         """Take a batch {"A": (N, 3, H, W) in [-1, 1], any size; "A_paths"}."""
-        parameter = next(self.enhancer.parameters())
-        self.real_A, self.image_paths = batch["A"].to(parameter.device, parameter.dtype), batch["A_paths"]
+        self.real_A, self.image_paths = self.enhancer.placed(batch["A"]), batch["A_paths"]
 
     def forward(self):
         """Enhance the batch."""

@@ -209,6 +209,22 @@ class BaseOptions:
         group.add_argument("--no_flip", action="store_true", help="do not mirror pictures at random")
 
 
+def check_architecture(opt, built):
+    """Refuse flags that contradict the weights.
+
+    Args:
+        opt: parsed options.
+        built: {flag: value} of the networks that the weights belong to.
+
+    Raises:
+        UsageError: names the flag and the weights' value.
+    """
+    for flag, value in built.items():
+        typed = opt.given.get(flag, value)
+        if typed != value:
+            raise UsageError(f"--{flag} {typed}: the weights in {opt.name} have {value}; leave this flag out")
+
+
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Adds the default to a help line, unless it says nothing (None, or a switch that is off)."""
 

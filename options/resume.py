@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from models.enhancer import ARCHITECTURE
+from models.enhancer import ARCHITECTURE, NETWORKS
 from models.released import architecture_of
+from options.base_options import check_architecture
 from util.checkpoint import read_options, read_state_dict
-from util.errors import UsageError
 
 # Flags about this call rather than about the run.
 OF_THE_CALL = {
@@ -31,11 +31,9 @@ def adopt_stored_options(opt):
     folder = Path(opt.checkpoints_dir) / opt.name
     stored = read_options(folder)
     if stored is None:
-        states = {net: read_state_dict(folder, opt.epoch, net) for net in ("Pre", "H", "G_A")}
+        states = {net: read_state_dict(folder, opt.epoch, net) for net in NETWORKS}
         stored = {**architecture_of(states, folder), "recipe": "released"}
-    for flag in FIXED:
-        if flag in opt.given and flag in stored and opt.given[flag] != stored[flag]:
-            raise UsageError(f"--{flag} {opt.given[flag]}: the weights in {folder} have {stored[flag]}; leave it out")
+    check_architecture(opt, {flag: stored[flag] for flag in FIXED if flag in stored})
     for flag, value in stored.items():
         if flag in vars(opt) and flag not in opt.given and flag not in OF_THE_CALL:
             setattr(opt, flag, value)

@@ -1,7 +1,6 @@
 """The flags of test.py."""
 
 from options.base_options import BaseOptions, rate
-from util.errors import UsageError
 
 
 class TestOptions(BaseOptions):
@@ -41,19 +40,3 @@ class TestOptions(BaseOptions):
             default="single",
             help="two names of one thing: low-light pictures alone",
         )
-
-
-def check_architecture(opt, built):
-    """Refuse flags that contradict the weights.
-
-    Args:
-        opt: the options of testing.
-        built: {flag: value} of the networks that the weights belong to.
-
-    Raises:
-        UsageError: names the flag and the weights' value.
-    """
-    for flag, value in built.items():
-        typed = opt.given.get(flag, value)
-        if typed != value:
-            raise UsageError(f"--{flag} {typed}: the weights in {opt.name} have {value}; leave this flag out")

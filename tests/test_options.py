@@ -2,8 +2,9 @@
 
 import pytest
 
+from options.base_options import check_architecture
 from options.recipes import RECIPES
-from options.test_options import TestOptions, check_architecture
+from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from util.errors import UsageError
 

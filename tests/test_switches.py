@@ -119,6 +119,10 @@ def test_validation_measures_the_pictures(tmp_path):
     assert scores["psnr"] == pytest.approx(peak_signal_noise_ratio(reference, np.asarray(pictures["a"])))
     record = json.loads((tmp_path / "validation.jsonl").read_text())
     assert record == {"epoch": 1, "pictures": 5, **scores}
+    with (tmp_path / "validation.jsonl").open("a") as file:
+        file.write('{"epoch": 1, "pic')  # killed while writing
+    Validation(model.opt, tmp_path, resume_at=5)
+    assert json.loads((tmp_path / "validation.jsonl").read_text()) == record
 
 
 @pytest.mark.commands

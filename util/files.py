@@ -66,9 +66,9 @@ def write_set(folder, tag, files):
         files: {file name: function that writes to a path}.
     """
     folder = Path(folder)
-    settle(folder)
     unfinished = folder / f".writing-{tag}"
     try:
+        settle(folder)
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir()
         for name, write in files.items():

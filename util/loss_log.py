@@ -43,8 +43,12 @@ def _sentence(record):
 
 
 def read_losses(folder):
-    """The records of ``losses.jsonl`` in a run's folder, oldest first; an unfinished last line is left out."""
-    path = Path(folder) / "losses.jsonl"
+    """The records of ``losses.jsonl`` in a run's folder, oldest first."""
+    return read_records(Path(folder) / "losses.jsonl")
+
+
+def read_records(path):
+    """The records of a file with one JSON object a line, if it exists; an unfinished last line is left out."""
     records = []
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from data.image_folder import find_pictures, open_picture
 from util.errors import WorkError
+from util.files import write_text
 from util.images import to_8bit
+from util.loss_log import read_records
 
 MOST = 8  # pictures that are shown and measured
 
@@ -28,9 +30,9 @@ class Validation:
         self.pictures = {path.stem: to_8bit(open_picture(path)).convert("RGB") for path in paths}
         self.references = _references(opt.val_ref, self.pictures) if opt.val_ref else {}
         self.file = Path(folder) / "validation.jsonl"
-        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
-        kept = [line for line in lines if resume_at is not None and json.loads(line)["pictures"] <= resume_at]
-        self.file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        records = read_records(self.file)
+        kept = [record for record in records if resume_at is not None and record["pictures"] <= resume_at]
+        write_text(self.file, "".join(json.dumps(record) + "\n" for record in kept))
 
     def run(self, enhancer, epoch, pictures):
         """Enhance all pictures; measure and log them where there are references.
