@@ -4,18 +4,23 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from data.deep_png import sixteen_bit_colours
-from data.image_folder import EXTENSIONS, find_pictures, open_picture, output_names
+from data.image_folder import EXTENSIONS, count_pixels, find_pictures, output_names
+from data.photograph import read_photograph
 from data.transforms import preprocess
 from util.errors import WorkError
-from util.images import alpha_channel, to_8bit, to_tensor
+from util.images import alpha_channel, each_channel, to_tensor
+
+MOST_AHEAD = 16_000_000  # pixels decoded ahead of their use: 12 bytes each
 
 
 class SingleDataset:
     """Low-light pictures, decoded in threads ahead of their use.
 
+    Beside the picture in use, ``num_threads`` wait at most, and no more than MOST_AHEAD pixels; but always one.
+
     Args:
-        opt: reads dataroot, phase, direction, max_dataset_size, preprocess, load_size, crop_size, num_threads.
+        opt: reads dataroot, results_dir (in which nothing is looked for), phase, direction, max_dataset_size,
+            preprocess, load_size, crop_size, num_threads.
 
     ``paths`` and ``names`` are the files and the distinct names for what is made from them.
 
@@ -33,7 +38,7 @@ class SingleDataset:
             self.paths, self.root = [root], root.parent
         else:
             self.root = folder if folder.is_dir() else root
-            self.paths = find_pictures(self.root)[: opt.max_dataset_size]
+            self.paths = find_pictures(self.root, without=opt.results_dir)[: opt.max_dataset_size]
         self.names = output_names(self.paths, self.root)
 
     def __len__(self):
@@ -41,31 +46,54 @@ class SingleDataset:
 
     def __iter__(self):
         """Samples in the order of ``paths``: see ``read``."""
-        ahead = max(1, self.opt.num_threads)
-        with ThreadPoolExecutor(ahead) as pool:
-            waiting = deque()
-            for index in range(len(self)):
-                waiting.append(pool.submit(self.read, index))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
+        return self.samples(range(len(self)))
+
+    def samples(self, indices):
+        """The samples of some pictures, in the order of ``indices``."""
+        to_come, waiting = deque(indices), deque()  # waiting: (pixels, future)
+        with ThreadPoolExecutor(max(1, self.opt.num_threads)) as pool:
+            self._read_ahead(pool, to_come, waiting)
             while waiting:
-                yield waiting.popleft().result()
+                yield self._next(pool, to_come, waiting)  # which keeps no reference to the sample
+
+    def _next(self, pool, to_come, waiting):
+        sample = waiting.popleft()[1].result()
+        self._read_ahead(pool, to_come, waiting)
+        return sample
+
+    def _read_ahead(self, pool, to_come, waiting):
+        while to_come and len(waiting) < max(1, self.opt.num_threads):
+            pixels = count_pixels(self.paths[to_come[0]])
+            if waiting and pixels + sum(others for others, _ in waiting) > MOST_AHEAD:
+                break
+            waiting.append((pixels, pool.submit(self.read, to_come.popleft())))
 
     def read(self, index):
-        """One sample: {"A": (1, 3, H, W) in [-1, 1], "A_paths": [str], "name": str, "alpha": picture or None}.
+        """One sample, a dict:
+
+        ``A``: (1, 3, H, W) in [-1, 1]; ``A_paths``: [str]; ``name``: str; ``alpha``: a picture of mode L or None;
+        ``icc``, ``exif``: bytes or None, for the file made from it (data/photograph.py); ``deep``: whether the
+        file has, and ``A`` has kept, 16 bits per channel.
 
         A picture that cannot be read gives {"A_paths", "name", "error": WorkError} instead.
         """
-        opt, path = self.opt, self.paths[index]
-        sample = {"A_paths": [str(path)], "name": self.names[index]}
+        sample = {"A_paths": [str(self.paths[index])], "name": self.names[index]}
         try:
-            picture, colours = open_picture(path), None
-            if opt.preprocess == "none":
-                colours = sixteen_bit_colours(path)
-            else:
-                picture = preprocess(to_8bit(picture), opt.preprocess, opt.load_size, opt.crop_size)
-            sample["alpha"] = alpha_channel(picture)
-            sample["A"] = (to_tensor(picture) if colours is None else colours)[None]
+            return sample | self._contents(read_photograph(self.paths[index]))
         except WorkError as error:
-            sample["error"] = error
-        return sample
+            return sample | {"error": error}
+
+    def _contents(self, photograph):
+        if photograph.colours is None:
+            picture = self._prepare(photograph.picture)
+            colours, alpha = to_tensor(picture), alpha_channel(picture)
+        else:
+            colours, alpha = photograph.colours, photograph.alpha
+            if self.opt.preprocess != "none":
+                colours = each_channel(colours, self._prepare).clamp_(-1, 1)
+                alpha = None if alpha is None else self._prepare(alpha)
+        deep = photograph.colours is not None
+        return {"A": colours[None], "alpha": alpha, "icc": photograph.icc, "exif": photograph.exif, "deep": deep}
+
+    def _prepare(self, picture):
+        return preprocess(picture, self.opt.preprocess, self.opt.load_size, self.opt.crop_size)

@@ -2,9 +2,10 @@
 
 import struct
 import zlib
+from functools import cache
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 from skimage import data as photographs
 
 from models.enhancer import Enhancer
@@ -56,6 +57,21 @@ def save_deep_png(path, values):
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     )
+
+
+@cache  # it holds the time at which it was made
+def colour_profile(space="sRGB"):
+    """An ICC profile, bytes."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
+
+
+def camera_exif(orientation=6):
+    """What a camera might tell, bytes: maker, orientation, exposure time, its own notes, place."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", orientation
+    exif[0x8769] = {0x829A: (1, 50), 0x927C: b"notes of the maker"}
+    exif[0x8825] = {1: "N", 2: (47.0, 22.0, 5.0)}
+    return exif.tobytes()
 
 
 def pictures_batch(seed, n=1, side=32, dtype=None):

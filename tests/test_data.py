@@ -1,13 +1,19 @@
 """Unpaired batches: what is drawn, in which order, and what goes wrong in one line."""
 
+import weakref
+from collections import deque
+from concurrent.futures import Future
+
+import numpy as np
 import pytest
 import torch
 
 from data import create_dataset
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
-from pictures import photograph, training_folder
+from pictures import levels, photograph, save_deep_png, training_folder
 from util.errors import WorkError
+from util.images import to_picture
 
 
 def training_data(root, *flags):
@@ -128,3 +134,105 @@ def test_a_folder_or_a_file_will_do(tmp_path):
     (tmp_path / "notes.txt").write_text("text")
     with pytest.raises(WorkError, match=r"notes\.txt: not a picture"):
         single_data(tmp_path / "notes.txt")
+
+
+def test_what_was_made_before_is_not_enhanced_again(tmp_path):
+    for name in ("a.png", "results/LSRW/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        photograph((8, 6)).save(tmp_path / name)
+    assert single_data(tmp_path, "--results_dir", str(tmp_path / "results")).names == ["a"]
+    assert single_data(tmp_path, "--results_dir", str(tmp_path / "elsewhere")).names == ["a", "b"]
+
+
+def test_samples_say_what_their_file_says(tmp_path):
+    picture = photograph((8, 6))
+    exif = picture.getexif()
+    exif[0x010F] = "Maker"
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    picture.putalpha(99)
+    picture.save(tmp_path / "b.png")
+    save_deep_png(tmp_path / "c.png", np.full((6, 8, 4), 300, np.uint16))
+    a, b, c = single_data(tmp_path)
+    assert set(a) == set(b) == set(c) == {"A", "A_paths", "name", "alpha", "icc", "exif", "deep"}
+    assert b"Maker" in a["exif"] and b["exif"] is None
+    assert [sample["deep"] for sample in (a, b, c)] == [False, False, True]
+    assert a["alpha"] is None and (levels(b["alpha"]) == 99).all() and (levels(c["alpha"]) == 1).all()
+    assert c["A"].shape == (1, 3, 6, 8) and torch.allclose(c["A"], torch.tensor(300 / 65535 * 2 - 1))
+
+
+def test_deep_pictures_are_resized_at_full_precision(tmp_path):
+    picture = photograph((40, 24))
+    picture.save(tmp_path / "a.png")
+    save_deep_png(tmp_path / "b.png", np.dstack([np.asarray(picture), np.full((24, 40), 99)]).astype(np.uint16) * 257)
+    plain, deep = single_data(tmp_path, "--preprocess", "scale_width_and_crop", "--load_size", "20", "--crop_size", "9")
+    assert deep["A"].shape == plain["A"].shape == (1, 3, 9, 9)
+    assert np.abs(levels(to_picture(deep["A"][0])) - levels(to_picture(plain["A"][0]))).max() <= 1
+    assert ((deep["A"] + 1) * 127.5 % 1).sub(0.5).abs().min() < 0.1  # between the levels of 8 bits
+    assert deep["alpha"].size == (9, 9) and deep["A"].abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    "threads, limit, most",
+    [
+        (3, 10_000, 3),  # so many threads
+        (8, 250, 2),  # 100 pixels each
+        (8, 99, 1),
+    ],
+)
+def test_few_pictures_wait(tmp_path, monkeypatch, threads, limit, most):
+    for i in range(6):
+        photograph((10, 10)).save(tmp_path / f"{i}.png")
+    monkeypatch.setattr("data.single_dataset.MOST_AHEAD", limit)
+    monkeypatch.setattr("data.single_dataset.ThreadPoolExecutor", AtOnce)
+    data = single_data(tmp_path, "--num_threads", str(threads))
+    started, read = [], data.read
+    data.read = lambda index: started.append(index) or read(index)
+    ahead = []
+    for used, sample in enumerate(data):
+        assert sample["name"] == str(used)
+        ahead.append(len(started) - used - 1)
+    assert ahead == [min(most, 5 - used) for used in range(6)]
+
+
+class AtOnce:
+    """In the place of a pool of threads: does at once what it is given."""
+
+    def __init__(self, threads):
+        self.threads = threads
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def test_a_broken_picture_takes_no_room(tmp_path, monkeypatch):
+    (tmp_path / "0.png").write_text("text")
+    for i in (1, 2):
+        photograph((10, 10)).save(tmp_path / f"{i}.png")
+    monkeypatch.setattr("data.single_dataset.MOST_AHEAD", 100)
+    data = single_data(tmp_path, "--num_threads", "4")
+    data._read_ahead(AtOnce(4), to_come := deque([0, 1, 2]), waiting := deque())
+    assert [pixels for pixels, _ in waiting] == [0, 100] and list(to_come) == [2]
+
+
+def test_some_of_the_pictures(tmp_path):
+    for i in range(4):
+        photograph((8, 6)).save(tmp_path / f"{i}.png")
+    assert [sample["name"] for sample in single_data(tmp_path).samples([3, 1])] == ["3", "1"]
+    assert list(single_data(tmp_path).samples([])) == []
+
+
+def test_a_used_sample_is_let_go(tmp_path):
+    for i in range(3):
+        photograph((10, 10)).save(tmp_path / f"{i}.png")
+    samples = iter(single_data(tmp_path))
+    gone = weakref.ref(next(samples)["A"])
+    assert gone() is None
+    assert len(list(samples)) == 2

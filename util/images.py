@@ -1,51 +1,88 @@
-"""Between pictures (PIL) and tensors."""
+"""Between pictures (PIL) and tensors.
+
+Large pictures are converted strip by strip: beside the result, only a few rows exist in another form.
+"""
 
 import numpy as np
 import torch
 from PIL import Image
 
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_STRIP = 2**18  # pixels
 
 
-def colour_values(picture):
-    """The colours of a PIL picture, without alpha: a float32 array (H, W, 3) in [0, 1].
-
-    Args:
-        picture: any mode: 1, L, P, RGB, CMYK, YCbCr, LAB, with or without alpha, or gray with 16 bits.
-    """
-    if picture.mode in _SIXTEEN_BIT:  # PIL's own conversion to RGB would clip these at 255
-        return _gray_values(picture, 65535)
-    if picture.mode == "F":  # floating-point TIFF: [0, 1] by convention, else 8-bit levels
-        return _gray_values(picture, 1 if np.asarray(picture).max() <= 1 else 255)
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")  # a palette's transparent entries, too
-    return np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
+def row_strips(width, height):
+    """Slices that part ``height`` rows, in order, into strips of equally many (the last one may be lower)."""
+    rows = max(1, _STRIP // width)
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _gray_values(picture, white):
-    gray = np.clip(np.asarray(picture, dtype=np.float32) / white, 0, 1)
-    return np.repeat(gray[:, :, None], 3, axis=2)  # (H, W, 3)
+def is_deep(picture):
+    """Whether a PIL picture has more than 8 bits per channel: gray in every case."""
+    return picture.mode in _SIXTEEN_BIT or picture.mode == "F"
 
 
 def alpha_channel(picture):
     """The alpha channel of a PIL picture, as a picture of mode L, or None if it has none."""
-    return picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
+    if is_deep(picture) or not picture.has_transparency_data:
+        return None
+    return (picture if picture.mode in ("RGBA", "LA") else picture.convert("RGBA")).getchannel("A")
 
 
 def to_8bit(picture):
     """Any PIL picture in 8 bits: mode RGB, or RGBA if it has an alpha channel."""
-    if picture.mode in ("RGB", "RGBA"):
+    if picture.mode in ("RGB", "RGBA") and "transparency" not in picture.info:
         return picture
-    reduced = Image.fromarray(np.rint(colour_values(picture) * 255).astype(np.uint8))
-    alpha = alpha_channel(picture)
-    if alpha is not None:
-        reduced.putalpha(alpha)
-    return reduced
+    if is_deep(picture):  # PIL's own conversion would clip these at 255
+        gray = np.rint(_gray(picture, _white(picture)) * 255)
+        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
 def to_tensor(picture):
-    """A PIL picture, without its alpha, as a float32 tensor (3, H, W) in [-1, 1]."""
-    return torch.from_numpy(colour_values(picture)).permute(2, 0, 1).contiguous() * 2 - 1
+    """The colours of a PIL picture, without alpha: a float32 tensor (3, H, W) in [-1, 1].
+
+    Args:
+        picture: any mode: 1, L, P, RGB, CMYK, YCbCr, LAB, with or without alpha, or gray with 16 bits or floating.
+    """
+    width, height = picture.size
+    white = _white(picture) if is_deep(picture) else None
+    tensor = torch.empty(3, height, width)
+    for rows in row_strips(width, height):
+        strip = picture.crop((0, rows.start, width, rows.stop))
+        tensor.numpy()[:, rows] = _gray(strip, white) if white else _colours(strip)
+    return tensor.mul_(2).sub_(1)
+
+
+def _white(picture):
+    if picture.mode in _SIXTEEN_BIT:
+        return 65535
+    return 1 if picture.getextrema()[1] <= 1 else 255  # floating-point TIFF: [0, 1] by convention, else 8-bit levels
+
+
+def _gray(picture, white):
+    return np.clip(np.asarray(picture, dtype=np.float32) / white, 0, 1)  # (H, W)
+
+
+def _colours(picture):
+    colours = to_8bit(picture).convert("RGB")
+    return np.asarray(colours, dtype=np.float32).transpose(2, 0, 1) / 255  # (3, H, W)
+
+
+def to_levels(tensor, highest=255):
+    """A tensor (C, H, W) in [-1, 1] as whole numbers from 0 to ``highest``, rounded and clipped.
+
+    Args:
+        tensor: any floating type, on any device.
+        highest: 255 or 65535.
+
+    Returns:
+        A numpy array (H, W, C), uint8 or uint16.
+    """
+    levels = ((tensor.detach().float() + 1) * (highest / 2)).round_().clamp_(0, highest).permute(1, 2, 0)
+    if highest == 255:
+        return levels.to(torch.uint8).cpu().numpy()
+    return levels.to(torch.int32).cpu().numpy().astype(np.uint16)
 
 
 def to_picture(tensor, alpha=None):
@@ -55,9 +92,11 @@ def to_picture(tensor, alpha=None):
         tensor: any floating type, on any device.
         alpha: a picture of mode L and the same size, to become the alpha channel.
     """
-    levels = ((tensor.detach().float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-    array = levels.permute(1, 2, 0).cpu().numpy()  # (H, W, C)
-    picture = Image.fromarray(array if array.shape[2] == 3 else array[:, :, 0])
+    channels, height, width = tensor.shape
+    picture = Image.new("RGB" if channels == 3 else "L", (width, height))
+    for rows in row_strips(width, height):
+        levels = to_levels(tensor[:, rows])
+        picture.paste(Image.fromarray(levels if channels == 3 else levels[:, :, 0]), (0, rows.start))
     if alpha is not None:
         picture.putalpha(alpha)
     return picture
@@ -70,3 +109,8 @@ def stretch(picture, ratio):
     width, height = picture.size
     size = (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
     return picture.resize(size, Image.Resampling.BICUBIC)
+
+
+def each_channel(tensor, change):
+    """Resize a tensor (C, H, W) at full precision: ``change`` gets each channel as a PIL picture and returns one."""
+    return torch.stack([torch.from_numpy(np.array(change(Image.fromarray(x.numpy())))) for x in tensor])
