@@ -19,6 +19,7 @@ FLAGS = [
     "--remote-debugging-pipe",
     "--hide-scrollbars",
 ]
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40}
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -106,8 +107,9 @@ class Browser:
 
     def open(self, path):
         """Open a file and wait until it has loaded."""
+        self.evaluate("window.left = true")  # so that the page before, maybe the same file, is not taken for it
         self.send("Page.navigate", url=path.absolute().as_uri())
-        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+        self.wait("!window.left && document.readyState === 'complete' && location.protocol === 'file:'")
 
     def evaluate(self, expression):
         """The value of a JavaScript expression (a promise is awaited)."""
@@ -132,6 +134,52 @@ class Browser:
         """Prefer ``dark`` or ``light`` colours."""
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
-    def screenshot(self, path):
-        """Save what the window shows as a PNG."""
-        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))
+    def scripts(self, allowed):
+        """Let pages run their scripts, or not; it counts from the next page on."""
+        self.send("Emulation.setScriptExecutionDisabled", value=not allowed)
+
+    def middle(self, selector):
+        """Scroll an element into view and return the place of its middle in the window."""
+        element = f"document.querySelector({json.dumps(selector)})"
+        self.evaluate(f"{element}.scrollIntoView({{block: 'center'}})")
+        self.screenshot()  # until this is done, the mouse would meet what was there before
+        return self.evaluate(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({element}.getBoundingClientRect())")
+
+    def drag(self, *places):
+        """Press the mouse at the first place, move it to each of the others and release it at the last."""
+        self._mouse("mouseMoved", places[0], buttons=0)
+        self._mouse("mousePressed", places[0])
+        for place in places[1:]:
+            self._mouse("mouseMoved", place)
+        self._mouse("mouseReleased", places[-1])
+
+    def _mouse(self, kind, place, buttons=1):
+        self.send(
+            "Input.dispatchMouseEvent",
+            **{"type": kind, "x": place[0], "y": place[1], "button": "left", "buttons": buttons, "clickCount": 1},
+        )
+
+    def click(self, selector):
+        """Click on the middle of an element."""
+        self.drag(self.middle(selector))
+
+    def touch(self, *places):
+        """Put a finger on the first place, move it to each of the others and lift it."""
+        for kind, place in zip(("touchStart", *["touchMove"] * (len(places) - 1)), places, strict=True):
+            self.send("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": place[0], "y": place[1]}])
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def press(self, *keys):
+        """Press keys one after the other: a name of KEYS or a character."""
+        for key in keys:
+            text = {"text": "\r" if key == "Enter" else key} if key not in KEYS or key == "Enter" else {}
+            code = {"windowsVirtualKeyCode": KEYS[key], "code": key} if key in KEYS else {}
+            self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **code)
+            self.send("Input.dispatchKeyEvent", type="keyUp", key=key, **code)
+
+    def screenshot(self, path=None):
+        """What the window shows, as the bytes of a PNG; saved if there is a path."""
+        picture = base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
+        if path:
+            path.write_bytes(picture)
+        return picture

@@ -1,29 +1,35 @@
 """The page of results: every picture before and after, opened from disk without a network."""
 
+from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
-from urllib.parse import quote
 
-import dominate
-from dominate.tags import a, div, figcaption, figure, h1, header, img, main, meta, p, section, span, style
+from dominate import tags
+from dominate.util import raw
 
-from util.files import write_text
+from util.page import address, captioned_picture, levels_drawing, new_page, page_header, source, write_page
 
-STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem; max-width: 1400px; font: 16px/1.5 system-ui, sans-serif; }
-header { margin-bottom: 1.5rem; }
-h1 { margin: 0; font-size: 1.6rem; }
-header p, figcaption, .size { margin: 0; opacity: 0.75; font-size: 0.9rem; }
-section { margin-bottom: 2rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-section > p { margin: 0 0 0.5rem; font-weight: 600; overflow-wrap: anywhere; }
-.size { font-weight: 400; margin-left: 0.75rem; white-space: nowrap; }
-.pictures { display: grid; gap: 0.75rem; grid-template-columns: 1fr 1fr; }
-@media (max-width: 600px) { .pictures { grid-template-columns: 1fr; } }
-figure { margin: 0; }
-img { display: block; width: 100%; height: auto; border-radius: 6px; background: var(--line); }
-.failed { color: light-dark(#b00020, #ff8a80); font-weight: 400; }
-"""
+BINS = 64  # of a histogram of levels
+
+
+class dialog(tags.html_tag):  # which dominate does not know yet
+    pass
+
+
+@dataclass
+class Entry:
+    """A picture that was enhanced; metrics that it lacks are left out."""
+
+    name: str
+    size: tuple[int, int]  # width and height of the result, pixels
+    before: Path  # pictures a browser can show, of one size, below the page's folder
+    after: Path
+    files: dict[str, Path]  # {label: file that is linked to}, anywhere
+    stages: dict[str, Path]  # {label: picture of a stage}
+    metrics: dict[str, float]
+    seconds: float | None  # time of enhancement; None: kept from an earlier run
+    histograms: tuple[list[int], list[int]] | None  # of levels, before and after
+    problem: str | None = None  # a note, such as "no reference of this name"
 
 
 class Gallery:
@@ -32,58 +38,153 @@ class Gallery:
     Args:
         path: the page's file; pictures lie in its folder or below.
         title: heading of the page.
-        facts: a sentence below the heading.
+        facts: {label: text} below the heading.
+        metrics: {key: Metric}, in the order in which they are shown.
         width: width of a shown picture, pixels.
     """
 
-    def __init__(self, path, title, facts, width):
-        self.path, self.title, self.facts, self.width = Path(path), title, facts, width
-        self.entries = []
+    def __init__(self, path, title, facts, metrics, width):
+        self.path, self.title, self.facts, self.metrics, self.width = Path(path), title, facts, metrics, width
+        self._cards = []  # as HTML: a page of many thousand tags would fill the memory
+        self._failures = 0
 
-    def add(self, name, size, before, after):
-        """A picture that was enhanced.
-
-        Args:
-            name: what it is called.
-            size: width and height in pixels.
-            before, after: files below the page's folder.
-        """
-        pictures = [("before", before), ("after", after)]
-        self.entries.append((name, size, [(label, Path(file)) for label, file in pictures], None))
+    def add(self, entry):
+        """A picture that was enhanced."""
+        width, height = entry.size
+        card = tags.article(cls="card", style=f"--w:{width};--h:{height}")
+        with card:
+            tags.h2(entry.name)
+            self._compared(entry)
+            with tags.dl(cls="values"):
+                for value in self._values(entry):
+                    _value(*value)
+            if entry.histograms:
+                levels_drawing(*entry.histograms)
+            if entry.problem:
+                tags.p(entry.problem, cls="problem")
+            with tags.p(cls="files"):
+                for label, file in entry.files.items():
+                    tags.a(label, href=self._address(file))
+            if entry.stages:
+                with tags.details():
+                    tags.summary("Stages")
+                    with tags.div(cls="pictures"):
+                        for label, file in entry.stages.items():
+                            captioned_picture(self._address(file), f"{entry.name}, {label}", label)
+        self._cards.append(card.render(pretty=False))
 
     def add_failure(self, name, reason):
         """A picture that could not be enhanced, and why."""
-        self.entries.append((name, None, [], reason))
+        self._failures += 1
+        card = tags.article(
+            tags.h2(name), tags.p(f"failed: {reason}", cls="fault"), cls="card", id=f"failure{self._failures}"
+        )
+        self._cards.append(card.render(pretty=False))
 
-    def write(self):
-        """Write the page; it loads each picture only when it comes into view."""
-        page = dominate.document(title=self.title)
-        page.set_attribute("lang", "en")
-        with page.head:
-            meta(charset="utf-8")
-            meta(name="viewport", content="width=device-width, initial-scale=1")
-            style(STYLE + f".pictures {{ max-width: {2 * self.width + 12}px; }}\n")
+    def write(self, means=None):
+        """Write the page.
+
+        Args:
+            means: {key: mean of a metric over the pictures}, shown at the top.
+        """
+        page = new_page(self.title, self.width, source("gallery.css"), source("gallery.js"))
         with page:
-            with header():
-                h1(self.title)
-                p(self.facts)
-            with main():
-                for entry in self.entries:
-                    self._entry(*entry)
-        write_text(self.path, page.render(pretty=False))
+            with page_header(self.title):
+                self._summary(means or {})
+            _controls(self.metrics)
+            tags.main((raw(card) for card in self._cards), cls="cards")
+            _full_view()
+        write_page(self.path, page)
 
-    def _entry(self, name, size, pictures, reason):
-        with section():
-            with p(name):
-                if size:
-                    span(f"{size[0]} × {size[1]}", cls="size")
-            if reason:
-                p(f"failed: {reason}", cls="failed", role="alert")
-                return
-            with div(cls="pictures"):
-                for label, file in pictures:
-                    address = quote(file.relative_to(self.path.parent).as_posix())
-                    with figure():
-                        with a(href=address):
-                            img(src=address, alt=f"{name}, {label}", loading="lazy", width=size[0], height=size[1])
-                        figcaption(label)
+    def _address(self, file):
+        return address(file, self.path.parent)
+
+    def _compared(self, entry):
+        width, height = entry.size
+        with tags.div(cls="compare"):
+            for label, file in (("before", entry.before), ("after", entry.after)):
+                captioned_picture(
+                    self._address(file), f"{entry.name}, {label}", label, linked=False, width=width, height=height
+                )
+            tags.input_(cls="slider", type="range", step="any", aria_label=f"{entry.name}: part shown before")
+            tags.span(cls="handle")
+            tags.button("Full view", cls="open", type="button", aria_label=f"Full view of {entry.name}")
+
+    def _values(self, entry):
+        """Key, label, number to sort by and text of all that is known of a picture."""
+        for key, metric in self.metrics.items():
+            if key in entry.metrics:
+                value = entry.metrics[key]
+                yield key, metric.label, value, metric.text(value)
+        spent = "kept from an earlier run" if entry.seconds is None else f"{entry.seconds:.2f} s"
+        yield "seconds", "time", entry.seconds, spent
+        width, height = entry.size
+        yield "pixels", "size", width * height, f"{width} × {height}"
+
+    def _summary(self, means):
+        with tags.dl(cls="means"):
+            for key, value in means.items():
+                metric = self.metrics[key]
+                with tags.div(title="higher is better" if metric.higher_is_better else "lower is better"):
+                    tags.dt(f"mean {metric.label} {'↑' if metric.higher_is_better else '↓'}")
+                    tags.dd(metric.text(value))
+        with tags.dl(cls="facts"):
+            for label, text in self.facts.items():
+                tags.div(tags.dt(label), tags.dd(text))
+        if self._failures:
+            tags.p(tags.a(f"{self._failures} of {len(self._cards)} pictures failed", href="#failure1"), cls="fault")
+
+
+def levels_histogram(picture):
+    """How many pixels of an 8-bit picture have which luma: 64 counts, for levels 0 to 3, 4 to 7, ..."""
+    counts = picture.convert("L").histogram()
+    share = len(counts) // BINS
+    return [sum(counts[first : first + share]) for first in range(0, len(counts), share)]
+
+
+def _value(key, label, value, text):
+    # JavaScript reads "Infinity", not "inf"; a value that is none is not sorted by.
+    number = None if value is None or isnan(value) else f"{value:.9g}".replace("inf", "Infinity")
+    tags.div(tags.dt(label), tags.dd(text, data_key=key, data_value=number))
+
+
+def _controls(metrics):
+    """The bar above the cards: filter, order, theme. It needs the script and is hidden without it."""
+    orders = [("place", "as listed", "first to last", "last to first"), ("name", "name", "A to Z", "Z to A")]
+    orders += [(key, metric.label, "best first", "worst first") for key, metric in metrics.items()]
+    orders += [("seconds", "time", "fastest first", "slowest first")]
+    orders += [("pixels", "size", "largest first", "smallest first")]
+    falling = {"pixels", *(key for key, metric in metrics.items() if metric.higher_is_better)}
+    with tags.div(cls="controls"):
+        tags.label(
+            tags.span("Filter"),
+            tags.input_(id="filter", type="search", placeholder="part of a name", autocomplete="off"),
+        )
+        with tags.label(tags.span("Order")), tags.select(id="order", autocomplete="off"):
+            for key, label, forwards, backwards in orders:
+                way = "falling" if key in falling else "rising"
+                tags.option(label, value=key, data_forwards=forwards, data_backwards=backwards, data_way=way)
+        tags.button(id="direction", type="button", title="Turn the order round")
+        tags.p(id="count", role="status")
+        with tags.label(tags.span("Theme")), tags.select(id="theme", autocomplete="off"):
+            for theme in ("system", "light", "dark"):
+                tags.option(theme, value=theme)
+
+
+def _full_view():
+    """The dialog that shows one picture as large as the window allows; the script puts the picture there."""
+    with dialog(id="full", aria_labelledby="full-name"):
+        with tags.div(cls="bar"):
+            tags.h2(id="full-name", aria_live="polite")
+            tags.p(id="full-place")
+            tags.dl(id="full-values", cls="values")
+            with tags.div(cls="buttons"):
+                tags.button("Previous", id="previous", type="button")
+                tags.button("Next", id="next", type="button", autofocus=True)
+                tags.button("Close", id="close", type="button")
+        tags.div(id="full-picture")
+        with tags.p(cls="keys"):
+            tags.span(tags.kbd("←"), tags.kbd("→"), " previous, next picture")
+            tags.span("on the slider: ", tags.kbd("←"), tags.kbd("→"), " move it")
+            tags.span(tags.kbd("Tab"), " to the slider and the buttons")
+            tags.span(tags.kbd("Esc"), " close")

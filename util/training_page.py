@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 from shutil import copyfile
 
-import dominate
-from dominate.tags import a, div, figcaption, figure, h1, h2, header, img, main, meta, p, section, style
+from dominate.tags import div, h2, main, p, section
 
-from util.files import make_folder, write_file, write_text
-from util.gallery import STYLE
+from util.files import make_folder, write_file
 from util.images import to_picture
+from util.page import address, captioned_picture, new_page, page_header, write_page
 
 REFRESH = 60  # seconds after which an open page is loaded again
 
@@ -60,42 +59,37 @@ class TrainingPage:
             )
         for stage, batch in visuals.items():
             write_file(self.images / f"epoch{epoch:03d}_{stage}.png", to_picture(batch[0]).save)
-        write_text(self.folder / "index.html", self._page(sentence, [curve.name for curve in curves]))
+        write_page(self.folder / "index.html", self._page(sentence, curves))
 
     def _page(self, sentence, curves):
-        page = dominate.document(title=f"{self.title}: training")
-        page.set_attribute("lang", "en")
-        with page.head:
-            meta(charset="utf-8")
-            meta(name="viewport", content="width=device-width, initial-scale=1")
-            meta(http_equiv="refresh", content=str(REFRESH))
-            style(
-                STYLE + f".pictures {{ grid-template-columns: repeat(auto-fill, minmax({self.width // 2}px, 1fr)); }}"
-            )
+        title = f"{self.title}: training"
+        page = new_page(title, self.width, refresh=REFRESH)
         with page:
-            with header():
-                h1(f"{self.title}: training")
+            with page_header(title):
                 p(sentence)
             with main():
                 if self.validation:
-                    with section():
-                        scores = ", ".join(f"mean {name} {value:.4g}" for name, value in self.scores.items())
-                        h2("Validation" + (f": {scores}" if scores else ""))
-                        with div(cls="pictures"):
-                            for number, name in enumerate(self.validation):
-                                _shown(f"images/validation_{number}.png", f"{name}, enhanced", name)
+                    scores = ", ".join(f"mean {name} {value:.4g}" for name, value in self.scores.items())
+                    self._section("Validation" + (f": {scores}" if scores else ""), self._validated())
                 for epoch in self._epochs():
-                    with section():
-                        h2(f"Epoch {epoch}")
-                        with div(cls="pictures"):
-                            self._stages(epoch)
+                    self._section(f"Epoch {epoch}", self._stages(epoch))
                 if curves:
-                    with section():
-                        h2("Losses")
-                        with div(cls="pictures"):
-                            for name in curves:
-                                _shown(f"curves/{name}", f"curve of {Path(name).stem}", Path(name).stem)
-        return page.render(pretty=False)
+                    self._section(
+                        "Losses", [(f"curves/{file.name}", f"curve of {file.stem}", file.stem) for file in curves]
+                    )
+        return page
+
+    def _section(self, title, pictures):
+        """A heading and its pictures: file below the page's folder, what it shows, caption."""
+        with section():
+            h2(title)
+            with div(cls="pictures"):
+                for file, description, caption in pictures:
+                    captioned_picture(address(self.folder / file, self.folder), description, caption)
+
+    def _validated(self):
+        for number, name in enumerate(self.validation):
+            yield f"images/validation_{number}.png", f"{name}, enhanced", name
 
     def _epochs(self):
         """The epochs whose pictures are there, the newest first; earlier runs' count, as after a resume."""
@@ -104,13 +98,6 @@ class TrainingPage:
 
     def _stages(self, epoch):
         for stage, label in LABELS.items():
-            name = f"epoch{epoch:03d}_{stage}.png"
-            if (self.images / name).exists():
-                _shown(f"images/{name}", f"epoch {epoch}, {label}", label)
-
-
-def _shown(address, description, caption):
-    with figure():
-        with a(href=address):
-            img(src=address, alt=description, loading="lazy")
-        figcaption(caption)
+            file = f"epoch{epoch:03d}_{stage}.png"
+            if (self.images / file).exists():
+                yield f"images/{file}", f"epoch {epoch}, {label}", label

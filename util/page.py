@@ -1,0 +1,119 @@
+"""The parts that pages are made of: head, style, links to files, pictures with a caption, histograms."""
+
+import os
+from math import sqrt
+from pathlib import Path
+from urllib.parse import quote
+
+import dominate
+from dominate.svg import path as outline
+from dominate.svg import svg
+from dominate.tags import a, figcaption, figure, h1, header, img, meta, script, span, style
+from dominate.util import raw
+
+from util.files import write_text
+
+HEIGHT = 40  # of a histogram's drawing, in units of one bar's width
+
+
+def source(name):
+    """The text of a file of this folder, such as ``page.css``."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def new_page(title, width, css="", javascript="", refresh=None):
+    """A page that needs nothing but itself and its pictures; fill it in ``with page:``.
+
+    Args:
+        title: what the browser calls it.
+        width: width of a shown picture, pixels; the style sheets know it as ``--shown``.
+        css: the page's own style, added to the common one.
+        javascript: the page's script; it runs before the body is there.
+        refresh: seconds after which an open page is loaded again.
+    """
+    page = dominate.document(title=title)
+    page.set_attribute("lang", "en")
+    with page.head:
+        meta(charset="utf-8")
+        meta(name="viewport", content="width=device-width, initial-scale=1")
+        if refresh:
+            meta(http_equiv="refresh", content=str(refresh))
+        # A browser takes style and script as they stand: there, an escaped "<" would not be one.
+        style(raw(f":root {{ --shown: {width}px; }}\n{source('page.css')}{css}"))
+        if javascript:
+            script(raw(javascript))
+    return page
+
+
+def page_header(title):
+    """The heading at the top of a page; what else belongs there is added in ``with page_header(...):``."""
+    return header(h1(title))
+
+
+def address(path, folder):
+    """How a page in ``folder`` links to a file: relative to it or, from another drive, in full."""
+    try:
+        relative = os.path.relpath(path, folder)
+    except ValueError:
+        return Path(path).absolute().as_uri()
+    return quote(os.fsencode(Path(relative).as_posix()))
+
+
+def captioned_picture(link, description, caption, linked=True, **attributes):
+    """A picture that is loaded when it comes into view, with its caption.
+
+    Args:
+        link: address of the picture.
+        description: what it shows, for those who do not see it.
+        caption: the text below it.
+        linked: whether the picture leads to its file.
+        attributes: more attributes of the picture, such as ``width``.
+    """
+    picture = img(src=link, alt=description, loading="lazy", **attributes)
+    return figure(a(picture, href=link) if linked else picture, figcaption(caption))
+
+
+def levels_drawing(before, after):
+    """Two histograms of levels, one over the other, and their means.
+
+    The heights are square roots, so that few pixels can be seen beside many.
+
+    Args:
+        before, after: counts of pixels in equal shares of the levels 0 to 255.
+    """
+    largest = max(*before, *after, 1)
+    means = [_mean_level(counts) for counts in (before, after)]
+    with figure(cls="levels"):
+        with svg(
+            viewBox=f"0 0 {len(before)} {HEIGHT}",
+            preserveAspectRatio="none",
+            role="img",
+            aria_label=f"Histogram of levels; their mean is {means[0]} before and {means[1]} after",
+        ):
+            outline(d=_around(before, largest))
+            outline(d=_around(after, largest))
+        figcaption(span(f"before {means[0]}"), span(f"after {means[1]}"), title="mean level, 0 to 255")
+
+
+def _mean_level(counts):
+    width = 256 / len(counts)
+    total = sum((i * width + (width - 1) / 2) * count for i, count in enumerate(counts))
+    return round(total / max(sum(counts), 1))
+
+
+def _around(counts, largest):
+    """The path around a histogram's bars; neighbours of one height are joined, which keeps the page small."""
+    steps, height, run = [f"M0 {HEIGHT}"], 0, 0
+    for count in [*counts, 0]:
+        bar = round(HEIGHT * sqrt(count / largest))
+        if bar != height:
+            steps.append(f"h{run}v{height - bar}" if run else f"v{height - bar}")
+            height, run = bar, 0
+        run += 1
+    return "".join(steps) + "z"
+
+
+def write_page(path, page):
+    """Write a page in one step; bytes of a file name that are no text are shown as a question mark."""
+    text = page.render(pretty=False)
+    write_text(path, text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
