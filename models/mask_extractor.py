@@ -47,8 +47,15 @@ class MaskExtractor(nn.Module):
         return self._attend(self.model(x))
 
     def _attend(self, features):  # (N, ngf, H + 6, W + 6) -> (N, 1, H, W)
-        pooled = torch.cat([features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True)], dim=1)
-        channel = self.conv_ca(self.fc2(torch.relu(self.fc1(pooled))))  # (N, ngf, 1, 1)
-        features = features * channel
-        pooled = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)
-        return torch.sigmoid(self.conv1(pooled))  # (N, 2, H + 6, W + 6) -> (N, 1, H, W)
+        weights = self.channel_weights(features.mean((2, 3), keepdim=True), features.amax((2, 3), keepdim=True))
+        return torch.sigmoid(self.conv1(self.pooled(features, weights)))
+
+    def channel_weights(self, mean, highest):
+        """Channel attention: each channel's mean and maximum, two tensors (N, ngf, 1, 1) -> a factor each."""
+        return self.conv_ca(self.fc2(torch.relu(self.fc1(torch.cat([mean, highest], dim=1)))))
+
+    @staticmethod
+    def pooled(features, weights):
+        """What spatial attention sees of (N, ngf, h, w): mean and maximum of the weighted channels, (N, 2, h, w)."""
+        features = features * weights
+        return torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)

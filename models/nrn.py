@@ -57,27 +57,28 @@ class ImplicitFunction(nn.Module):
         self.imnet = ImplicitMLP(9 * channels + 4 * FREQUENCIES + 4)
 
     def forward(self, features):
-        n, channels, height, width = features.shape
+        height = features.shape[-2]
+        at = self.at(*features.shape[-2:])
+        if torch.is_grad_enabled():
+            return at(F.conv2d(features, at.kernel, at.bias, padding=1), 0)
+
+        def fetch(top, bottom):
+            missing = (0, 0, max(-top, 0), max(bottom - height, 0))  # zero rows beyond the picture's edge
+            return F.pad(features[:, :, max(top, 0) : bottom], missing)
+
+        return at.rows(fetch, 0, height)  # (N, 3, H, W)
+
+    def at(self, height, width):
+        """The implicit function of pictures of one size (pixels), as an ``Evaluation``."""
         first, *hidden = [layer for layer in self.imnet.layers if isinstance(layer, nn.Linear)]
+        channels = (first.in_features - 4 * FREQUENCIES - 4) // 9
         near, place, cell = first.weight.split([9 * channels, 4 * FREQUENCIES + 2, 2], dim=1)
         kernel = near.unflatten(1, (channels, 3, 3))  # (256, channels, 3, 3)
         bias = first.bias + 2 * cell.sum(1)  # (256,)
         rows = columns = None
         if self.coords == "absolute":
             rows, columns = self._place_terms(place, height, width)
-
-        if torch.is_grad_enabled():
-            return _evaluate(F.conv2d(features, kernel, bias, padding=1), rows, columns, hidden)
-
-        strip = max(1, STRIP_VALUES // (n * kernel.shape[0] * width))  # rows
-        out = features.new_empty(n, hidden[-1].out_features, height, width)
-        for top in range(0, height, strip):
-            end = min(top + strip, height)
-            inside = features[:, :, max(top - 1, 0) : end + 1]  # with a row of neighbours on each side
-            missing = (0, 0, int(top == 0), int(end == height))  # zero rows beyond the picture's edge
-            convolved = F.conv2d(F.pad(inside, missing), kernel, bias, padding=(0, 1))
-            out[:, :, top:end] = _evaluate(convolved, None if rows is None else rows[:, top:end], columns, hidden)
-        return out  # (N, 3, H, W)
+        return Evaluation(kernel, bias, rows, columns, hidden)
 
     def _place_terms(self, place, height, width):
         """What the coordinates add to the first layer: a term per row (256, H, 1) and one per column (256, 1, W).
@@ -96,14 +97,47 @@ class ImplicitFunction(nn.Module):
         return rows[:, :, None], columns[:, None, :]
 
 
-def _evaluate(hidden_values, rows, columns, linears):
-    """The MLP after its first product: (N, 256, h, W) -> (N, 3, h, W), each layer a 1x1 convolution."""
-    if rows is not None:
-        hidden_values = hidden_values + (rows + columns).to(hidden_values.dtype)
-    for linear in linears:
-        hidden_values = torch.relu_(hidden_values)
-        hidden_values = F.conv2d(hidden_values, linear.weight[:, :, None, None], linear.bias)
-    return hidden_values
+class Evaluation:
+    """The implicit function with what depends on the picture's size alone worked out.
+
+    Args:
+        kernel, bias: the features' share of the first layer as a convolution, (256, channels, 3, 3) and (256,).
+        rows, columns: the coordinates' share of it, (256, H, 1) and (256, 1, W), or None.
+        hidden: the linear layers after the first.
+    """
+
+    def __init__(self, kernel, bias, rows, columns, hidden):
+        self.kernel, self.bias, self.row_terms, self.column_terms = kernel, bias, rows, columns
+        self.hidden = hidden
+
+    def __call__(self, values, top):
+        """The MLP after its first product: (N, 256, h, W), rows from ``top`` on -> (N, 3, h, W)."""
+        if self.row_terms is not None:
+            place = self.row_terms[:, top : top + values.shape[2]] + self.column_terms
+            values = values + place.to(values.dtype)
+        for linear in self.hidden:  # each layer a 1x1 convolution
+            values = F.conv2d(torch.relu_(values), linear.weight[:, :, None, None], linear.bias)
+        return values
+
+    def rows(self, fetch, top, bottom):
+        """The colours of some rows, without gradients, strip by strip.
+
+        Args:
+            fetch: gives rows of the features, (top, bottom) -> (N, channels, bottom - top, W); asked for one more on
+                each side, zeros beyond the picture's edges.
+            top, bottom: the first row, and the one after the last.
+
+        Returns:
+            (N, 3, bottom - top, W).
+        """
+        near = fetch(top - 1, bottom + 1)
+        n, _, height, width = near.shape
+        strip = max(1, STRIP_VALUES // (n * self.kernel.shape[0] * width))  # rows
+        colours = []
+        for start in range(0, height - 2, strip):
+            inside = near[:, :, start : min(start + strip, height - 2) + 2]
+            colours.append(self(F.conv2d(inside, self.kernel, self.bias, padding=(0, 1)), top + start))
+        return torch.cat(colours, dim=2)
 
 
 class ImplicitMLP(nn.Module):
@@ -122,13 +156,20 @@ class ImplicitMLP(nn.Module):
         )
 
 
+def indices(n, like):
+    """The numbers 0 .. n - 1, a tensor (n,) of ``like``'s kind."""
+    if torch.jit.is_tracing():  # arange would fix the device for good in the file that is written
+        return like.new_ones(n).cumsum(0) - 1
+    return torch.arange(n, dtype=like.dtype, device=like.device)
+
+
 def pixel_centres(n, like):
     """The centres of n pixels that fill [-1, 1]: c_k = -1 + (2k + 1) / n, a tensor (n,) of ``like``'s kind."""
-    return (2 * torch.arange(n, dtype=like.dtype, device=like.device) + 1) / n - 1
+    return (2 * indices(n, like) + 1) / n - 1
 
 
 def positional_encoding(c):
     """gamma(c): (n,) -> (2 L, n), sin(2^l pi c) for l = 0 .. L - 1 and then the cosines (the encoding of the NRN)."""
-    octaves = 2.0 ** torch.arange(FREQUENCIES, dtype=c.dtype, device=c.device)  # (L,)
+    octaves = 2.0 ** indices(FREQUENCIES, like=c)  # (L,)
     angles = math.pi * octaves[:, None] * c  # (L, n)
     return torch.cat([angles.sin(), angles.cos()])

@@ -1,0 +1,41 @@
+"""How much memory is free."""
+
+import os
+from pathlib import Path
+
+import torch
+
+UNKNOWN = 4 * 2**30  # bytes, where the system does not tell
+
+
+def free_memory(device):
+    """The bytes that can still be allocated on a device (a ``torch.device``), without swapping."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # What PyTorch keeps for itself and does not use at the moment is free, too.
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    limits = [limit for limit in (_available(), _left_to_the_group()) if limit is not None]
+    return min(limits, default=UNKNOWN)
+
+
+def _available():
+    """Linux: what can be had without swapping. Elsewhere half of the machine's memory, or None if that is unknown."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return None
+
+
+def _left_to_the_group(folder=Path("/sys/fs/cgroup")):
+    """What a container's limit (control groups, version 2) leaves, or None where there is none."""
+    try:
+        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return None
+    return None if limit == "max" else max(0, int(limit) - int(used))
