@@ -2,7 +2,9 @@
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 
 # Threads that wait by spinning slow each other down wherever cores are shared; read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -12,61 +14,117 @@ from tqdm import tqdm
 
 from data import create_dataset
 from models.enhancer import Enhancer
+from models.export import SUFFIXES, export_enhancer
+from models.inference import Inference
 from options.base_options import check_architecture
 from options.test_options import TestOptions
-from util.device import select_device
+from util.checkpoint import read_options
+from util.device import device_name, select_device
 from util.errors import WorkError, run_command
-from util.files import make_folder, write_file
-from util.gallery import Gallery
-from util.images import stretch, to_picture
+from util.measurement import Measurement
+from util.results import Results
 
 
 def main():
-    # Options, pictures, weights.
+    # Options, weights.
     opt = TestOptions().parse()
-    pictures = create_dataset(opt)
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
+    pictures = None if opt.export else create_dataset(opt)
     enhancer = Enhancer.from_checkpoint(weights, opt.epoch, device, opt.ema)
     check_architecture(opt, enhancer.options)
     if opt.verbose:
         print(enhancer)
+    if opt.export:
+        print(export_enhancer(enhancer, opt.export, weights / f"{opt.epoch}_enhancer{SUFFIXES[opt.export]}"))
+        return 0
 
-    # Where the results go.
-    folder = make_folder(Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}")
-    images = make_folder(folder / "images")
-    facts = f"{len(pictures)} pictures from {opt.dataroot}, weights {opt.name} {opt.epoch}"
-    gallery = Gallery(folder / "index.html", f"{opt.name}: low light enhanced", facts, opt.display_winsize)
+    # How pictures are computed and measured, and where the results go.
+    inference = Inference(enhancer, opt.amp, opt.channels_last, opt.compile, opt.tile, say=tqdm.write)
+    measurement = Measurement(pictures.root, opt.reference, opt.gt_mean, device)
+    for notice in measurement.notices if opt.reference or opt.verbose else []:
+        print(notice)
+    results = Results(opt, Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}", pictures, measurement)
 
-    # Picture by picture; one that fails does not stop the others.
-    failures = []
-    for sample in tqdm(pictures, unit="picture", dynamic_ncols=True):
-        name = sample["name"]
-        try:
-            before, after = enhance(enhancer, sample, opt.aspect_ratio)
-            write_file(images / f"{name}_real_A.png", before.save)
-            write_file(images / f"{name}_fake_B.png", after.save)
-            gallery.add(name, after.size, images / f"{name}_real_A.png", images / f"{name}_fake_B.png")
-        except WorkError as error:
-            failures.append(error)
-            gallery.add_failure(name, str(error))
+    # Batch by batch; a picture that fails does not stop the others, and an interrupted run leaves a page, too.
+    start = perf_counter()
+    try:
+        enhance_all(inference, pictures, results, opt.batch_size)
+    finally:
+        facts = describe(opt, enhancer, device, read_options(weights), results, perf_counter() - start)
+        failed, unmeasured = results.finish(f"{opt.name}: low light enhanced", facts, opt.display_winsize)
 
-    # The page, last of all its address.
-    gallery.write()
-    for error in failures:
-        print(f"error: {error}", file=sys.stderr)
-    if failures:
-        print(f"{len(failures)} of {len(pictures)} pictures failed", file=sys.stderr)
-    print(gallery.path.resolve())
-    return 1 if failures else 0
+    # What went wrong, and last of all the page's address.
+    for problems, what in ((failed, "failed"), (unmeasured, "could not be measured")):
+        for problem in problems:
+            print(f"error: {problem}", file=sys.stderr)
+        if problems:
+            print(f"{len(problems)} of {len(pictures.names)} pictures {what}", file=sys.stderr)
+    print((results.folder / "index.html").resolve())
+    return 1 if failed or unmeasured else 0
 
 
-def enhance(enhancer, sample, aspect_ratio):
-    """The picture of a sample before and after enhancement, as PIL pictures of one size."""
-    if "error" in sample:
-        raise sample["error"]
-    with torch.inference_mode():
-        enhanced = enhancer(enhancer.placed(sample["A"]))[0]
-    return [stretch(to_picture(x, sample["alpha"]), aspect_ratio) for x in (sample["A"][0], enhanced)]
+def enhance_all(inference, pictures, results, batch_size):
+    """Enhance every picture whose result is not there yet."""
+    missing = []
+    for index, name in enumerate(pictures.names):
+        if results.has(name):
+            results.keep(name, pictures.paths[index])
+        else:
+            missing.append(index)
+    with tqdm(total=len(missing), unit="picture", dynamic_ncols=True) as bar:
+        for batch in batches(pictures.samples(missing), batch_size):
+            if "error" in batch[0]:
+                results.fail(batch[0], batch[0]["error"])
+            else:
+                enhance(inference, batch, results)
+            bar.update(len(batch))
+
+
+def batches(samples, size):
+    """Lists of at most ``size`` samples that follow each other and have one size; an unreadable one is alone."""
+    batch, shape = [], None
+    for sample in samples:
+        here = None if "error" in sample else sample["A"].shape
+        if batch and (here != shape or here is None or len(batch) == size):
+            yield batch
+            batch = []
+        batch, shape = [*batch, sample], here
+    if batch:
+        yield batch
+
+
+def enhance(inference, batch, results):
+    """Enhance the pictures of one batch and hand them on to be written."""
+    start = perf_counter()
+    try:
+        enhanced, pre, mask = inference(torch.cat([sample["A"] for sample in batch]))
+    except WorkError as error:
+        for sample in batch:
+            results.fail(sample, WorkError(f"{sample['A_paths'][0]}: {error}"))
+        return
+    seconds = (perf_counter() - start) / len(batch)
+    for number, sample in enumerate(batch):
+        stages = {"fake_B": enhanced[number], "pre_A": pre[number], "mask": mask[number] * 2 - 1}
+        results.add(sample, stages, seconds)
+
+
+def describe(opt, enhancer, device, stored, results, spent):
+    """The facts of a run for its page, {label: text}; ``stored`` are the options of training, or None."""
+    built, stored = enhancer.options, stored or {"recipe": "released (weights of the authors)"}
+    ablated = f", without {', '.join(built['ablate'])}" if built["ablate"] else ""
+    switches = [f"--{name}" for name in ("channels_last", "compile") if getattr(opt, name)]
+    precision = "fp32" if opt.amp == "off" else opt.amp
+    timed = [record["seconds"] for record in results.records.values() if record.get("seconds")]
+    pace = f", {sum(timed) / len(timed):.2f} s each in the networks" if timed else ""
+    return {
+        "weights": f"{opt.name} {opt.epoch}{' (averaged)' if opt.ema else ''}",
+        "networks": f"{built['netG']}, ngf {built['ngf']}, {built['norm']} norm{ablated}",
+        "recipe": stored["recipe"],
+        "pictures": f"{len(results.names)} from {opt.dataroot}",
+        "time": f"{spent:.1f} s{pace}",
+        "device": " ".join([device_name(device), precision, *switches]),
+        "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
+    }
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from data.transforms import PREPROCESS
 from models.discriminators import DISCRIMINATORS, smallest_input
 from models.generators import GENERATORS, size_multiple, smallest_side
 from models.layers import INIT_TYPES, NORMS
+from options.argument_types import count_or_all, gpu_list, not_negative, positive, rate
 from util.distributed import launched
 from util.errors import UsageError
+from util.precision import AMP
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,58 +20,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see python {self.prog} --help)")
 
 
-def positive(text):
-    """An option's type: a whole number from 1 up."""
-    return _number(text, int, lambda n: n >= 1, "a whole number from 1 up")
-
-
-def not_negative(text):
-    """An option's type: a whole number from 0 up."""
-    return _number(text, int, lambda n: n >= 0, "a whole number from 0 up")
-
-
-def rate(text):
-    """An option's type: a finite number above 0."""
-    return _number(text, float, lambda x: 0 < x < float("inf"), "a number above 0")
-
-
-def weight(text):
-    """An option's type: a finite number from 0 up."""
-    return _number(text, float, lambda x: 0 <= x < float("inf"), "a number from 0 up")
-
-
-def momentum(text):
-    """An option's type: a number from 0 up to, but not including, 1."""
-    return _number(text, float, lambda x: 0 <= x < 1, "a number from 0 to below 1")
-
-
-def count_or_all(text):
-    """An option's type: a whole number from 1 up, or ``inf`` for no limit (None)."""
-    return None if text == "inf" else positive(text)
-
-
-def _number(text, kind, allowed, wanted):
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not allowed(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
-    return value
-
-
-def gpu_list(text):
-    """An option's type: the GPUs, "0" or "0,1", as a list of numbers; "-1" (no GPU) gives an empty list."""
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a GPU number; -1 stands for the CPU") from None
-    return [] if numbers[0] < 0 else numbers
-
-
 def yes_no(group, name, help):
     """Add a pair of flags --NAME / --no-NAME, of which neither given means None."""
     group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=help)
+
+
+def add_speed_flags(group):
+    """Add the switches of how networks are computed, which change speed and rounding alone."""
+    group.add_argument(
+        "--amp", choices=list(AMP), default="off", help="mixed precision: convolutions and products in 16 bits"
+    )
+    group.add_argument("--channels_last", action="store_true", help="store pictures pixel by pixel")
+    group.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
 
 
 _NOT_TYPED = object()
@@ -80,6 +42,7 @@ class BaseOptions:
 
     program = description = None
     is_train = None
+    dataroot_required = True
 
     def parse(self, args=None):
         """Read and check the flags.
@@ -143,7 +106,7 @@ class BaseOptions:
     def add_flags(self, parser):
         """Declare the flags, in groups."""
         group = parser.add_argument_group("data")
-        group.add_argument("--dataroot", required=True, metavar="DIR", help=self.dataroot_help)
+        group.add_argument("--dataroot", required=self.dataroot_required, metavar="DIR", help=self.dataroot_help)
         group.add_argument(
             "--direction",
             choices=["AtoB", "BtoA"],
@@ -204,7 +167,7 @@ class BaseOptions:
         group.add_argument("--no_dropout", action="store_true", help="no dropout: the default")
 
         group = parser.add_argument_group("batches", self.batches_help)
-        group.add_argument("--batch_size", type=positive, default=1, metavar="N", help="pictures per step")
+        group.add_argument("--batch_size", type=positive, default=1, metavar="N", help=self.batch_size_help)
         group.add_argument("--serial_batches", action="store_true", help="take pictures in order, not at random")
         group.add_argument("--no_flip", action="store_true", help="do not mirror pictures at random")
 

@@ -6,11 +6,11 @@ from models.losses import GAN_MODES
 from models.nrn import COORDS
 from models.parts import PARTS
 from models.schedules import POLICIES
-from options.base_options import BaseOptions, momentum, not_negative, positive, rate, weight, yes_no
+from options.argument_types import momentum, not_negative, positive, rate, weight
+from options.base_options import BaseOptions, add_speed_flags, yes_no
 from options.recipes import RECIPES, parts
 from options.resume import adopt_stored_options
 from util.errors import UsageError
-from util.precision import AMP
 
 
 class TrainOptions(BaseOptions):
@@ -24,6 +24,7 @@ class TrainOptions(BaseOptions):
     num_threads_help = "worker processes that load pictures, at most one per core; 0: the main process loads"
     networks_help = None
     batches_help = None
+    batch_size_help = "pictures per step"
 
     def complete(self, opt):
         if opt.continue_train:
@@ -173,11 +174,10 @@ class TrainOptions(BaseOptions):
         )
 
     def _add_hardware(self, group):
+        add_speed_flags(group)
         group.add_argument(
-            "--amp", choices=list(AMP), default="off", help="mixed precision: convolutions and products in 16 bits"
+            "--cache", action="store_true", help="keep decoded pictures in memory, as many as fit into half of it"
         )
-        group.add_argument("--channels_last", action="store_true", help="store pictures pixel by pixel")
-        group.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
         group.add_argument(
             "--checkpoint_activations",
             action="store_true",

@@ -28,3 +28,10 @@ def select_device(gpu_ids=(0,)):
         )
     torch.cuda.set_device(number)
     return torch.device("cuda", number)
+
+
+def device_name(device):
+    """A device in words."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,8 +1,7 @@
 """What a training run is about to do, on one screen."""
 
-import torch
-
 from util import distributed
+from util.device import device_name
 
 
 def print_summary(opt, data, model, folder, progress):
@@ -49,8 +48,5 @@ def _prompts(opt):
 
 
 def _device_name(device):
-    name = f"CPU, {torch.get_num_threads()} threads"
-    if device.type == "cuda":
-        name = f"{torch.cuda.get_device_name(device)} ({device})"
-    processes = distributed.world_size()
+    name, processes = device_name(device), distributed.world_size()
     return name if processes == 1 else f"{processes} processes, the first on: {name}"
