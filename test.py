@@ -4,6 +4,7 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
+from statistics import mean
 from time import perf_counter
 
 # Threads that wait by spinning slow each other down wherever cores are shared; read when torch is loaded.
@@ -114,15 +115,14 @@ def describe(opt, enhancer, device, stored, results, spent):
     ablated = f", without {', '.join(built['ablate'])}" if built["ablate"] else ""
     switches = [f"--{name}" for name in ("channels_last", "compile") if getattr(opt, name)]
     precision = "fp32" if opt.amp == "off" else opt.amp
-    timed = [record["seconds"] for record in results.records.values() if record.get("seconds")]
-    pace = f", {sum(timed) / len(timed):.2f} s each in the networks" if timed else ""
+    pace = f", in the networks {mean(results.seconds):.2f} s a picture" if results.seconds else ""
     return {
         "weights": f"{opt.name} {opt.epoch}{' (averaged)' if opt.ema else ''}",
         "networks": f"{built['netG']}, ngf {built['ngf']}, {built['norm']} norm{ablated}",
         "recipe": stored["recipe"],
         "pictures": f"{len(results.names)} from {opt.dataroot}",
         "time": f"{spent:.1f} s{pace}",
-        "device": " ".join([device_name(device), precision, *switches]),
+        "device": ", ".join([device_name(device), precision, *switches]),
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
     }
 

@@ -19,14 +19,23 @@ def preprocess(picture, mode, load_size, crop_size, multiple=1, smallest=1, rng=
 
     A picture smaller than the crop is first enlarged until its shorter side fits. All resizing is bicubic.
     """
-    if mode == "resize_and_crop":
-        picture = _resize(picture, load_size, load_size)
-    elif mode.startswith("scale_width"):
-        picture = _resize(picture, load_size, round(picture.height * load_size / picture.width))
+    picture = resized(picture, mode, load_size)
     if mode.endswith("crop"):
         return _crop(picture, crop_size, rng)
     width, height = (max(smallest, round(side / multiple) * multiple) for side in picture.size)
     return _resize(picture, width, height)
+
+
+def resized(picture, mode, load_size):
+    """The part of ``preprocess`` in which nothing is drawn: the picture in the size that ``mode`` resizes to.
+
+    Done twice it does no more than once.
+    """
+    if mode == "resize_and_crop":
+        return _resize(picture, load_size, load_size)
+    if mode.startswith("scale_width"):
+        return _resize(picture, load_size, round(picture.height * load_size / picture.width))
+    return picture
 
 
 def _resize(picture, width, height):

@@ -1,15 +1,17 @@
 """Two folders of unpaired pictures: trainA, low light, and trainB, normal light (docs/method.md, section 6)."""
 
 import random
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
-from data.image_folder import find_pictures, open_picture
-from data.transforms import preprocess
+from data.image_folder import find_pictures
+from data.picture_cache import PictureCache
+from data.transforms import preprocess, resized
 from util.errors import WorkError
-from util.images import to_8bit, to_tensor
+from util.images import to_tensor
 
 
 class UnalignedDataset(Dataset):
@@ -20,7 +22,7 @@ class UnalignedDataset(Dataset):
 
     Args:
         opt: reads dataroot, phase, direction, max_dataset_size, serial_batches, seed, preprocess, load_size,
-            crop_size, size_multiple, smallest_side and no_flip.
+            crop_size, size_multiple, smallest_side, no_flip, cache and num_threads.
 
     Raises:
         WorkError: one of the two folders is missing or empty.
@@ -32,6 +34,9 @@ class UnalignedDataset(Dataset):
         self.a_paths = find_pictures(root / f"{opt.phase}{low}")[: opt.max_dataset_size]
         self.b_paths = find_pictures(root / f"{opt.phase}{normal}")[: opt.max_dataset_size]
         self.opt = opt
+        self.cache = PictureCache(partial(resized, mode=opt.preprocess, load_size=opt.load_size))
+        if opt.cache:
+            print(self.cache.fill([*self.a_paths, *self.b_paths], opt.num_threads))
 
     def __len__(self):
         return max(len(self.a_paths), len(self.b_paths))
@@ -58,7 +63,7 @@ class UnalignedDataset(Dataset):
 
     def _prepare(self, path, rng):
         opt = self.opt
-        picture = to_8bit(open_picture(path)).convert("RGB")
+        picture = self.cache.open(path)
         picture = preprocess(
             picture, opt.preprocess, opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side, rng
         )

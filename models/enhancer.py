@@ -7,6 +7,7 @@ from torch import nn
 
 from data.transforms import pad_to_multiple
 from models.generators import build_generator, size_multiple, smallest_side
+from models.inference import Inference
 from models.mask_extractor import MaskExtractor
 from models.nrn import NRN
 from models.released import architecture_of
@@ -111,8 +112,10 @@ class Enhancer(nn.Module):
         parameter = next(self.parameters())
         return x.to(parameter.device, parameter.dtype)
 
-    @torch.inference_mode()
     def enhance(self, picture):
-        """Enhance one PIL picture of any mode; the result has its size, 8 bits, and its alpha channel."""
-        low = self.placed(to_tensor(picture)[None])
-        return to_picture(self(low)[0], alpha_channel(picture))
+        """Enhance one PIL picture of any mode; the result has its size, 8 bits, and its alpha channel.
+
+        A picture that does not fit into memory as a whole is computed in bands of rows, as ``Inference`` does.
+        """
+        enhanced, _, _ = Inference(self)(to_tensor(picture)[None])
+        return to_picture(enhanced[0], alpha_channel(picture))

@@ -31,7 +31,8 @@ class Inference:
         self.enhancer, self.amp, self.tile, self.say = enhancer, AMP[amp], tile, say
         self.said, self.device = set(), next(enhancer.parameters()).device
         self.format = torch.channels_last if channels_last else torch.contiguous_format
-        enhancer.to(memory_format=self.format)
+        if channels_last:
+            enhancer.to(memory_format=self.format)
         if compile:
             for network in enhancer.networks().values():
                 network.compile()
@@ -68,7 +69,7 @@ class Inference:
         """What is tried one after the other: [(description, function of the batch)]."""
         whole = ("as a whole", self._whole)
         bands = ("in bands of rows", self._bands)
-        frugal = ("in bands of rows, feature maps kept in 16 bits", self._frugal_bands)
+        frugal = ("in bands of rows, feature maps kept in 16 bits", self.frugal_bands)
         on_cpu = [] if self.device.type == "cpu" else [("on the CPU", self._on_cpu)]
         if self.tile == "off":
             return [whole]
@@ -110,7 +111,8 @@ class Inference:
         with self._autocast():
             return enhance_in_bands(self.enhancer, self.enhancer.placed(low), band, dtype)
 
-    def _frugal_bands(self, low):
+    def frugal_bands(self, low):
+        """Enhance a batch in bands whose stored maps have 16 bits: half the memory, no longer exact."""
         # Instance norms keep values in the range of fp16, which is the finer of the two.
         narrow = torch.float16 if self.enhancer.options["norm"] == "instance" else torch.bfloat16
         return self._bands(low, narrow)

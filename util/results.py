@@ -33,8 +33,8 @@ class Results:
         pictures: the ``SingleDataset`` whose pictures are enhanced, in the order of the page.
         measurement: a ``Measurement``.
 
-    ``records`` are those of the pictures so far, {name: record}. Each is appended to records.jsonl when its picture is
-    written, so that a run that was interrupted can go on without measuring again.
+    ``seconds`` are those that each enhancement took, ``records`` is {name: record} of what is written. Each record is
+    appended to records.jsonl, so that a run that was interrupted can go on without measuring again.
     """
 
     def __init__(self, opt, folder, pictures, measurement):
@@ -48,7 +48,7 @@ class Results:
             self.kept = {record["name"]: record for record in read_records(self.journal)}
         write_text(self.journal, "".join(json.dumps(record) + "\n" for record in self.kept.values()))
         self.pool = ThreadPoolExecutor(max(1, min(opt.num_threads, os.cpu_count() or 1)))
-        self.waiting, self.records = deque(), {}
+        self.waiting, self.records, self.seconds = deque(), {}, []
 
     def has(self, name):
         """Whether the picture of this name need not be enhanced: its result is there and is to be kept."""
@@ -72,6 +72,7 @@ class Results:
             seconds: what its enhancement took.
         """
         name = sample["name"]
+        self.seconds.append(seconds)
         if not self.opt.save_stages:
             stages = {"fake_B": stages["fake_B"]}
         pixels = stages["fake_B"][0].numel()

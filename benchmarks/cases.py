@@ -1,0 +1,144 @@
+"""What is measured: one case is one task, one size, one way of computing it."""
+
+import resource
+import statistics
+from dataclasses import dataclass
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks import naive
+from benchmarks.machine import timed
+from models import appearance, create_model, nerco_model, objectives
+from models.enhancer import Enhancer
+from models.generators import build_generator
+from models.inference import Inference
+from models.layers import init_weights
+from options.train_options import TrainOptions
+
+SIZES = {"inference": ((600, 400), (1920, 1080)), "training": ((128, 128), (256, 256), (512, 512))}
+SWITCHES = {
+    "inference": (
+        "",
+        "--channels_last",
+        "--amp bf16",
+        "--amp bf16 --channels_last",
+        "--tile 64",
+        "--compile",
+        "--amp bf16 --channels_last --compile",
+    ),
+    "training": (
+        "",
+        "--channels_last",
+        "--checkpoint_activations",
+        "--amp bf16",
+        "--amp bf16 --channels_last",
+        "--amp fp16",
+        "--compile",
+        "--amp bf16 --channels_last --compile",
+    ),
+}
+NAIVE = "naive"  # in the place of switches
+
+
+@dataclass
+class Case:
+    """A task (``inference``, ``training``) at a width and height (pixels), and its switches or ``NAIVE``."""
+
+    task: str
+    width: int
+    height: int
+    switches: str
+
+
+def cases(tasks, device, quick):
+    """The cases of a run, naive ones first; ``quick``: the smallest size of each task, without compiling."""
+    for task in tasks:
+        sizes = SIZES[task] if device.type == "cuda" else SIZES[task][:2]
+        for width, height in sizes[:1] if quick else sizes:
+            for switches in (NAIVE, *SWITCHES[task]):
+                if not (quick and "--compile" in switches):
+                    yield Case(task, width, height, switches)
+
+
+class Traffic(TorchDispatchMode):
+    """Adds up the bytes that operations read and write; views move none."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            for value in (*args, *(result if isinstance(result, (tuple, list)) else [result])):
+                for one in value if isinstance(value, (tuple, list)) else [value]:
+                    if isinstance(one, torch.Tensor):
+                        self.total += one.nbytes
+        return result
+
+
+def measure(case, device, ngf, batch, repeats):
+    """Run one case in this process.
+
+    Returns:
+        {"seconds": median of a call, "first": seconds of the first call (warm-up, compiling), "macs":
+        multiply-accumulates, "bytes": read and written by the operations, "memory": peak, bytes, above the process
+        with its networks}.
+    """
+    with torch.device(device):
+        low, normal = torch.rand(2, batch, 3, case.height, case.width) * 2 - 1
+    build = _inference if case.task == "inference" else _training
+    work = build(case, device, ngf, low, normal)
+    before = _peak(device)
+    first = timed(work, device)
+    seconds = statistics.median(timed(work, device) for _ in range(repeats))
+    memory = _peak(device) - before
+    counted = _counted(case, work)
+    return {"seconds": seconds, "first": first, "memory": memory, **counted}
+
+
+def _counted(case, work):
+    if "--compile" in case.switches:  # counted by the case that is not compiled
+        return {"macs": None, "bytes": None}
+    with FlopCounterMode(display=False) as counter, Traffic() as traffic:
+        work()
+    return {"macs": counter.get_total_flops() // 2, "bytes": traffic.total}
+
+
+def _peak(device):
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _inference(case, device, ngf, low, normal):
+    torch.manual_seed(0)
+    enhancer = init_weights(Enhancer(ngf, nrn_coords="cancelled")).eval().to(device)
+    if case.switches == NAIVE:
+        degrader = init_weights(build_generator("resnet_9blocks", 3, ngf=ngf)).eval().to(device)
+        naive.slow_down(enhancer.nrn)
+        return torch.inference_mode()(lambda: naive.enhance(enhancer, degrader, low))
+    given = case.switches.split()
+    inference = Inference(
+        enhancer,
+        amp=given[given.index("--amp") + 1] if "--amp" in given else "off",
+        channels_last="--channels_last" in given,
+        compile="--compile" in given,
+        tile=int(given[given.index("--tile") + 1]) if "--tile" in given else "off",
+    )
+    return lambda: inference(low)
+
+
+def _training(case, device, ngf, low, normal):
+    side = ["--load_size", str(case.width), "--crop_size", str(case.width)]
+    flags = ["--dataroot", ".", "--name", "benchmark", "--no_text", "--ngf", str(ngf), "--ndf", str(ngf), *side]
+    given = [] if case.switches == NAIVE else case.switches.split()
+    model = create_model(TrainOptions().parse([*flags, "--gpu_ids", "0" if device.type == "cuda" else "-1", *given]))
+    if case.switches == NAIVE:
+        naive.slow_down(model.netPre)
+        for module in (appearance, nerco_model, objectives):
+            module.batched = naive.one_call_at_a_time
+    model.set_input({"A": low, "B": normal, "A_paths": ["a"], "B_paths": ["b"]})
+    return model.optimize_parameters
