@@ -19,11 +19,12 @@ import torch
 from benchmarks.cases import NAIVE, SIZES, Case, cases, measure
 from benchmarks.loading import measure_loading
 from benchmarks.machine import ceilings, describe
+from util.device import select_device
 
 
 def main():
     given = _options()
-    device = torch.device(given.device)
+    device = select_device([0] if given.device == "cuda" else [])
     if given.one:
         print(json.dumps(measure(Case(**json.loads(given.one)), device, given.ngf, given.batch, given.repeats)))
         return 0

@@ -9,7 +9,8 @@ from util.errors import WorkError
 from util.memory import free_memory
 from util.precision import AMP
 
-WHOLE_MAPS = 17  # peak of memory of a whole picture, in feature maps of full size (measured on CPUs)
+WHOLE_MAPS = 8  # peak of memory of a whole picture, in feature maps of full size (measured: 4 to 8)
+WHOLE_ON_CPU = 4 * 2**30  # bytes; beyond, bands are hardly slower and leave memory to others
 BAND_OVERHEAD = 2**29  # bytes that bands need besides what is stored
 SHARE = 0.8  # of the free memory that is counted on
 
@@ -75,24 +76,23 @@ class Inference:
             return [whole]
         if self.tile != "auto":
             return [bands, *on_cpu]
-        ways = [whole, bands, frugal, *on_cpu]
-        needed, free = self._needed(low), free_memory(self.device)
-        while len(ways) > 1 and needed and needed[0] > SHARE * free:
-            needed.pop(0)
-            ways.pop(0)
-        if ways[0] is not whole:
-            self._say_once(
-                f"{size}: computed {ways[0][0]}, since the whole picture would take about "
-                f"{self._needed(low)[0] / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free"
-            )
+        free = SHARE * free_memory(self.device)
+        for_whole, for_bands = self._needed(low)
+        if for_whole <= (min(free, WHOLE_ON_CPU) if self.device.type == "cpu" else free):
+            return [whole, bands, frugal, *on_cpu]
+        ways = [bands, frugal, *on_cpu] if for_bands <= free else [frugal, *on_cpu]
+        self._say_once(
+            f"{size}: computed {ways[0][0]}; as a whole it would take about {for_whole / 2**30:.1f} GiB of memory, "
+            f"of which {free / 2**30:.1f} GiB can be had"
+        )
         return ways
 
     def _needed(self, low):
-        """Estimates of the peak of memory, bytes: as a whole, in bands, in bands with 16 bits."""
+        """Estimates of the peak of memory, bytes: as a whole, and in bands."""
         pixels = low[:, 0].numel()
         one_map = pixels * self.enhancer.options["ngf"] * (4 if self.amp is None else 2)
         pictures = pixels * 60  # A, pre_A, mask, fake_B and their copies
-        return [WHOLE_MAPS * one_map, one_map + pictures + BAND_OVERHEAD, one_map / 2 + pictures + BAND_OVERHEAD]
+        return WHOLE_MAPS * one_map, one_map + pictures + BAND_OVERHEAD
 
     def _say_once(self, line):
         if line not in self.said:

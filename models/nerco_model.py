@@ -72,7 +72,7 @@ class NeRCoModel(BaseModel):
         for names in (self.generative, self.discriminative):
             parameters = [p for name in names for p in self.networks()[name].parameters()]
             if parameters:
-                self.optimizers.append(torch.optim.Adam(parameters, lr=opt.lr, betas=(opt.beta1, 0.999)))
+                self.optimizers.append(torch.optim.Adam(parameters, opt.lr, (opt.beta1, 0.999), fused=True))
         self._total_sum, self._steps = torch.zeros((), dtype=torch.float64, device=self.device), 0
 
     def _enhancing(self):

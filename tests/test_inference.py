@@ -64,7 +64,7 @@ def test_sixteen_bits_are_near(enhancer, low, amp, tile):
 
 @pytest.mark.parametrize(
     "megabytes, way",
-    [(100, None), (10, "in bands of rows, since"), (4.2, "feature maps kept in 16 bits, since"), (1, "16 bits")],
+    [(100, None), (10, "in bands of rows; as"), (4.2, "feature maps kept in 16 bits; as"), (1, "16 bits; as")],
 )
 def test_memory_decides(enhancer, monkeypatch, said, megabytes, way):
     free(monkeypatch, megabytes * 10**6)
@@ -79,6 +79,13 @@ def test_memory_decides(enhancer, monkeypatch, said, megabytes, way):
     if way:
         assert way in said[0] and said[0].startswith("200x160: computed in bands")
         assert calls == 2 * [torch.float16 if "16 bits" in way else None]
+
+
+def test_very_large_pictures_leave_memory_to_others(enhancer, monkeypatch, said):
+    monkeypatch.setattr(module, "enhance_in_bands", lambda enhancer, low, band, dtype: [low] * 3)
+    monkeypatch.setattr(module, "WHOLE_ON_CPU", 10**7)
+    Inference(enhancer, say=said.append)(torch.zeros(1, 3, 160, 200))
+    assert said[0].startswith("200x160: computed in bands of rows; as")
 
 
 def test_out_of_memory_goes_on_in_bands(enhancer, low, expected, said, monkeypatch):
