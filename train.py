@@ -10,6 +10,7 @@ from data import create_dataset
 from models import create_model
 from options.train_options import TrainOptions
 from util import distributed
+from util.dry_run import dry_run
 from util.errors import run_command
 from util.interruption import interruptions
 from util.run_folder import open_run_folder
@@ -22,6 +23,8 @@ from util.visualizer import Visualizer
 def main():
     # Options, from the command line; a run that goes on keeps those it was started with.
     opt = TrainOptions().parse()
+    if opt.dry_run:
+        return dry_run(opt, create_model)
     with distributed.processes(opt), interruptions() as interruption:
         return train(opt, interruption)
 

@@ -1,7 +1,8 @@
 """What this project is compared with: the same networks and weights, computed as the method is written down.
 
-- The implicit function gathers all inputs of its first layer for every pixel (the unfolded neighbourhood, the
-  coordinates, their encoding, the cell), and is evaluated four times for an ensemble whose members are equal.
+- The implicit function is queried point by point: it gathers all inputs of its first layer for every pixel (the
+  unfolded neighbourhood, the coordinates, their encoding, the cell), and does so four times, for an ensemble whose
+  members are equal.
 - Enhancing a picture runs both loops, although only fake_B is wanted; the picture itself stands in for B.
 - Every network call is one of its own.
 """
@@ -24,23 +25,20 @@ class NaiveImplicitFunction(nn.Module):
 
     def forward(self, features):
         n, _, height, width = features.shape
-        near = F.unfold(features, 3, padding=1)  # (N, 9 channels, H W)
         y, x = pixel_centres(height, like=features), pixel_centres(width, like=features)
-        place = torch.cat(
-            [
-                y[None, :, None].expand(1, height, width),
-                x[None, None, :].expand(1, height, width),
-                positional_encoding(y)[:, :, None].expand(-1, height, width),
-                positional_encoding(x)[:, None, :].expand(-1, height, width),
-            ]
-        ).flatten(1)  # (34, H W)
-        if self.coords == "cancelled":
-            place = place * 0
-        cell = features.new_full((2, height * width), 2.0)
+        queries = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).flatten(0, 1).expand(n, -1, -1)  # (N, HW, 2)
+        near = F.unfold(features, 3, padding=1).unflatten(2, (height, width))  # (N, 9 channels, H, W)
+        cell = torch.full_like(queries, 2.0)
         total = 0
         for _ in range(ENSEMBLE):
-            inputs = torch.cat([near, torch.cat([place, cell]).expand(n, -1, -1)], dim=1)  # (N, 9 channels + 36, H W)
-            total = total + self.imnet.layers(inputs.transpose(1, 2)) / ENSEMBLE  # (N, H W, 3)
+            # The gathering of implicit image functions: the value nearest to each queried point.
+            gathered = F.grid_sample(near, queries.flip(-1)[:, None], mode="nearest", align_corners=False)
+            place = queries * 0 if self.coords == "cancelled" else queries
+            encoded = torch.cat([positional_encoding(c).transpose(0, 1) for c in place.flatten(0, 1).unbind(1)], dim=1)
+            if self.coords == "cancelled":
+                encoded = encoded * 0
+            inputs = [gathered[:, :, 0].transpose(1, 2), place, encoded.unflatten(0, (n, -1)), cell]
+            total = total + self.imnet.layers(torch.cat(inputs, dim=2)) / ENSEMBLE  # (N, HW, 3)
         return total.transpose(1, 2).unflatten(2, (height, width))
 
 

@@ -1,48 +1,29 @@
-"""The flags that training and testing share, and how a command line is read."""
+"""How a command line becomes options: what training and testing have in common."""
 
 import argparse
 import sys
 
-from data.transforms import PREPROCESS
-from models.discriminators import DISCRIMINATORS, smallest_input
-from models.generators import GENERATORS, size_multiple, smallest_side
-from models.layers import INIT_TYPES, NORMS
-from options.argument_types import count_or_all, gpu_list, not_negative, positive, rate
+from models.discriminators import smallest_input
+from models.generators import size_multiple, smallest_side
+from options.command_line import Parser
 from util.distributed import launched
 from util.errors import UsageError
-from util.precision import AMP
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, raised as UsageError (exit status 2)."""
-
-    def error(self, message):
-        raise UsageError(f"{message} (see python {self.prog} --help)")
-
-
-def yes_no(group, name, help):
-    """Add a pair of flags --NAME / --no-NAME, of which neither given means None."""
-    group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=help)
-
-
-def add_speed_flags(group):
-    """Add the switches of how networks are computed, which change speed and rounding alone."""
-    group.add_argument(
-        "--amp", choices=list(AMP), default="off", help="mixed precision: convolutions and products in 16 bits"
-    )
-    group.add_argument("--channels_last", action="store_true", help="store pictures pixel by pixel")
-    group.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
-
 
 _NOT_TYPED = object()
 
 
 class BaseOptions:
-    """Parses a command line into a namespace; the subclasses add the flags of their command."""
+    """Parses a command line into a namespace; the subclasses say which flags their command has."""
 
-    program = description = None
+    program = usage = description = None
+    examples = ()
     is_train = None
-    dataroot_required = True
+
+    def parser(self):
+        """The command's argument parser, with all its flags."""
+        parser = Parser(self.program, self.usage, self.description, self.examples)
+        self.add_flags(parser)
+        return parser
 
     def parse(self, args=None):
         """Read and check the flags.
@@ -59,8 +40,7 @@ class BaseOptions:
             UsageError: a flag or a combination of flags that cannot work.
         """
         args = sys.argv[1:] if args is None else list(args)
-        parser = Parser(prog=self.program, description=self.description, formatter_class=_HelpFormatter)
-        self.add_flags(parser)
+        parser = self.parser()
         opt = parser.parse_args(args)
         # Parsed again over a mark that defaults do not replace, what is not the mark was typed.
         typed = parser.parse_args(args, argparse.Namespace(**dict.fromkeys(vars(opt), _NOT_TYPED)))
@@ -83,6 +63,10 @@ class BaseOptions:
         least = max(smallest_side(opt.netG), smallest_input(opt.netD, opt.n_layers_D))
         opt.smallest_side = -(-least // opt.size_multiple) * opt.size_multiple
 
+    def add_flags(self, parser):
+        """Declare the flags of the command, in groups."""
+        raise NotImplementedError
+
     def complete(self, opt):
         """Give values to flags that follow from others; subclasses do that for their own."""
 
@@ -103,74 +87,6 @@ class BaseOptions:
         if opt.dropout and opt.no_dropout:
             raise UsageError("--dropout and --no_dropout contradict each other: leave one out")
 
-    def add_flags(self, parser):
-        """Declare the flags, in groups."""
-        group = parser.add_argument_group("data")
-        group.add_argument("--dataroot", required=self.dataroot_required, metavar="DIR", help=self.dataroot_help)
-        group.add_argument(
-            "--direction",
-            choices=["AtoB", "BtoA"],
-            default="AtoB",
-            help="which letter stands for low light: A (AtoB) or B (BtoA)",
-        )
-        group.add_argument(
-            "--max_dataset_size", type=count_or_all, metavar="N", help="use the first N pictures of a folder (inf: all)"
-        )
-        group.add_argument(
-            "--preprocess", choices=PREPROCESS, default=self.default_preprocess, help="how pictures are sized"
-        )
-        group.add_argument(
-            "--load_size", type=positive, default=512, metavar="PIXELS", help="size that --preprocess resizes to"
-        )
-        group.add_argument(
-            "--crop_size", type=positive, default=512, metavar="PIXELS", help="side of the square that is cut out"
-        )
-        group.add_argument("--num_threads", type=not_negative, default=4, metavar="N", help=self.num_threads_help)
-
-        group = parser.add_argument_group("run")
-        group.add_argument("--name", required=True, help="name of the run: its weights lie in CHECKPOINTS_DIR/NAME")
-        group.add_argument("--suffix", default="", help="added to the name; {flag} becomes the flag's value, as {netG}")
-        group.add_argument("--checkpoints_dir", default="./saves", metavar="DIR", help="where the runs' weights lie")
-        group.add_argument("--epoch", default="latest", help="weights to load: latest, an epoch's number, or iter_N")
-        group.add_argument(
-            "--load_iter", type=not_negative, default=0, metavar="N", help="load the weights iter_N; 0 heeds --epoch"
-        )
-        group.add_argument(
-            "--gpu_ids", type=gpu_list, default="0", metavar="ID", help="GPU to use; -1: CPU, as where there is no GPU"
-        )
-        group.add_argument("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
-        group.add_argument(
-            "--display_winsize", type=positive, default=512, metavar="PIXELS", help="width of pictures on web pages"
-        )
-
-        group = parser.add_argument_group("networks", self.networks_help)
-        group.add_argument("--model", default="NeRCo", help="the model; in any letter case")
-        group.add_argument("--input_nc", type=positive, default=3, metavar="N", help="input channels: 3")
-        group.add_argument("--output_nc", type=positive, default=3, metavar="N", help="output channels: 3")
-        group.add_argument("--ngf", type=positive, default=64, metavar="N", help="width of the generators, from 16 up")
-        group.add_argument("--ndf", type=positive, default=64, metavar="N", help="width of the discriminators")
-        group.add_argument("--netG", choices=GENERATORS, default=GENERATORS[0], help="enhancer and degrader")
-        group.add_argument(
-            "--netH",
-            choices=["resnet_9blocks"],
-            default="resnet_9blocks",
-            help="mask extractor; a name from the past, it has three blocks",
-        )
-        group.add_argument("--netD", choices=DISCRIMINATORS, default="basic", help="discriminators")
-        group.add_argument(
-            "--n_layers_D", type=positive, default=3, metavar="N", help="layers of --netD n_layers (basic has 3)"
-        )
-        group.add_argument("--norm", choices=NORMS, default="instance", help="normalisation")
-        group.add_argument("--init_type", choices=INIT_TYPES, default="normal", help="initial weights")
-        group.add_argument("--init_gain", type=rate, default=0.02, metavar="X", help="scale of the initial weights")
-        group.add_argument("--dropout", action="store_true", help="dropout of one half in the generators")
-        group.add_argument("--no_dropout", action="store_true", help="no dropout: the default")
-
-        group = parser.add_argument_group("batches", self.batches_help)
-        group.add_argument("--batch_size", type=positive, default=1, metavar="N", help=self.batch_size_help)
-        group.add_argument("--serial_batches", action="store_true", help="take pictures in order, not at random")
-        group.add_argument("--no_flip", action="store_true", help="do not mirror pictures at random")
-
 
 def check_architecture(opt, built):
     """Refuse flags that contradict the weights.
@@ -186,12 +102,3 @@ def check_architecture(opt, built):
         typed = opt.given.get(flag, value)
         if typed != value:
             raise UsageError(f"--{flag} {typed}: the weights in {opt.name} have {value}; leave this flag out")
-
-
-class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Adds the default to a help line, unless it says nothing (None, or a switch that is off)."""
-
-    def _get_help_string(self, action):
-        if action.default is None or action.default is False or action.default in ("", []):
-            return action.help
-        return super()._get_help_string(action)

@@ -10,7 +10,7 @@ from util.checkpoint import read_options, read_state_dict
 # Flags about this call rather than about the run.
 OF_THE_CALL = {
     *("name", "suffix", "checkpoints_dir", "dataroot", "continue_train", "epoch", "load_iter"),
-    *("gpu_ids", "num_threads", "verbose", "compile"),
+    *("gpu_ids", "num_threads", "verbose", "compile", "dry_run"),
 }
 FIXED = (*ARCHITECTURE, "ndf", "netD", "n_layers_D")  # what the stored weights were built for
 

@@ -48,6 +48,7 @@ def test_cases_are_measured_and_counted():
     assert found[NAIVE]["macs"] > 3 * found[""]["macs"]
     assert found["--amp bf16"]["macs"] == found[""]["macs"] < found["--tile 16"]["macs"]
     assert found[NAIVE]["bytes"] > found[""]["bytes"]
+    assert found[NAIVE]["memory"] > 48 * 32 * 180 * 4  # the gathered inputs alone, 9 * 16 + 36 for each pixel
     lean, slow = (measure(Case("training", 32, 32, s), CPU, ngf=16, batch=1, repeats=1) for s in ("", NAIVE))
     assert slow["macs"] > lean["macs"]
 

@@ -16,12 +16,17 @@ def open_run_folder(opt):
         WorkError: the folder cannot be written to.
     """
     folder = Path(opt.checkpoints_dir) / opt.name
-    if not opt.continue_train and any(folder.glob("*_net_*.pth")):
-        raise UsageError(
-            f"{folder} already holds weights: add --continue_train to go on with them, or choose another --name"
-        )
+    spare_other_weights(opt, folder)
     if distributed.is_main():
         make_folder(folder)
         save_options(folder, opt)
     distributed.wait_for_all()
     return folder
+
+
+def spare_other_weights(opt, folder):
+    """Raise UsageError if a new run would overwrite the weights in its folder (a Path)."""
+    if not opt.continue_train and any(folder.glob("*_net_*.pth")):
+        raise UsageError(
+            f"{folder} already holds weights: add --continue_train to go on with them, or choose another --name"
+        )
