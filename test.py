@@ -40,7 +40,8 @@ def main():
         return 0
 
     # How pictures are computed and measured, and where the results go.
-    inference = Inference(enhancer, opt.amp, opt.channels_last, opt.compile, opt.tile, say=tqdm.write)
+    layout = opt.channels_last or device.type == "cpu"
+    inference = Inference(enhancer, opt.amp, layout, opt.compile, opt.tile, say=tqdm.write)
     measurement = Measurement(pictures.root, opt.reference, opt.gt_mean, device)
     for notice in measurement.notices if opt.reference or opt.verbose else []:
         print(notice)

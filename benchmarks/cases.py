@@ -21,15 +21,7 @@ from options.train_options import TrainOptions
 
 SIZES = {"inference": ((600, 400), (1920, 1080)), "training": ((128, 128), (256, 256), (512, 512))}
 SWITCHES = {
-    "inference": (
-        "",
-        "--channels_last",
-        "--amp bf16",
-        "--amp bf16 --channels_last",
-        "--tile 64",
-        "--compile",
-        "--amp bf16 --channels_last --compile",
-    ),
+    "inference": ("", "--amp bf16", "--amp fp16", "--tile 64", "--compile", "--amp bf16 --compile"),
     "training": (
         "",
         "--channels_last",
@@ -42,7 +34,7 @@ SWITCHES = {
     ),
 }
 NAIVE = "naive"  # in the place of switches
-MOST_USED = ("", "--amp bf16 --channels_last")
+MOST_USED = {"inference": ("", "--amp bf16"), "training": ("", "--amp bf16 --channels_last")}
 ENOUGH = 60  # seconds of calls after which no further one is made
 
 
@@ -56,6 +48,18 @@ class Case:
     switches: str
 
 
+def _switches(task, device):
+    """On a CPU, inference always stores pictures pixel by pixel."""
+    if task == "inference" and device.type == "cuda":
+        return [
+            *SWITCHES[task],
+            "--channels_last",
+            "--amp bf16 --channels_last",
+            "--amp bf16 --channels_last --compile",
+        ]
+    return SWITCHES[task]
+
+
 def cases(tasks, device, quick):
     """The cases of a run, naive ones first.
 
@@ -66,9 +70,9 @@ def cases(tasks, device, quick):
         on_gpu = device.type == "cuda"
         for number, (width, height) in enumerate(SIZES[task]):
             if number == 0:
-                chosen = [one for one in (NAIVE, *SWITCHES[task]) if not (quick and "--compile" in one)]
+                chosen = [one for one in (NAIVE, *_switches(task, device)) if not (quick and "--compile" in one)]
             else:
-                chosen = [] if quick else SWITCHES[task] if on_gpu else MOST_USED if number == 1 else []
+                chosen = [] if quick else _switches(task, device) if on_gpu else MOST_USED[task] if number == 1 else []
             yield from (Case(task, width, height, switches) for switches in chosen)
 
 
@@ -101,12 +105,12 @@ def measure(case, device, ngf, batch, repeats):
         low, normal = torch.rand(2, batch, 3, case.height, case.width) * 2 - 1
     build = _inference if case.task == "inference" else _training
     work = build(case, device, ngf, low, normal)
-    before = _forget_peak(device)
+    before = forget_peak(device)
     first = timed(work, device)
     seconds = []
     while len(seconds) < repeats and (not seconds or sum(seconds) < ENOUGH):
         seconds.append(timed(work, device))
-    memory = _peak(device) - before
+    memory = peak(device) - before
     counted = _counted(case, work)
     return {"seconds": statistics.median(seconds), "first": first, "memory": memory, **counted}
 
@@ -119,17 +123,17 @@ def _counted(case, work):
     return {"macs": counter.get_total_flops() // 2, "bytes": traffic.total}
 
 
-def _forget_peak(device):
+def forget_peak(device):
     """Let the peak of memory start at what is in use now; returns that, bytes."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
         with contextlib.suppress(OSError):  # Linux; elsewhere the peak so far remains
             Path("/proc/self/clear_refs").write_text("5")
-    return _peak(device)
+    return peak(device)
 
 
-def _peak(device):
+def peak(device):
     """The peak of memory, bytes."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -145,13 +149,13 @@ def _inference(case, device, ngf, low, normal):
     enhancer = init_weights(Enhancer(ngf, nrn_coords="cancelled")).eval().to(device)
     if case.switches == NAIVE:
         degrader = init_weights(build_generator("resnet_9blocks", 3, ngf=ngf)).eval().to(device)
-        naive.slow_down(enhancer.nrn)
+        naive.slow_down(enhancer, degrader)
         return torch.inference_mode()(lambda: naive.enhance(enhancer, degrader, low))
     given = case.switches.split()
     inference = Inference(
         enhancer,
         amp=given[given.index("--amp") + 1] if "--amp" in given else "off",
-        channels_last="--channels_last" in given,
+        channels_last="--channels_last" in given or device.type == "cpu",  # as test.py does
         compile="--compile" in given,
         tile=int(given[given.index("--tile") + 1]) if "--tile" in given else "off",
     )

@@ -20,7 +20,6 @@ from models.inference import Inference
 from util.images import to_8bit, to_levels, to_tensor
 
 SWITCHES = {
-    "--channels_last": {"channels_last": True},
     "--tile 64": {"tile": 64},
     "--tile 64, maps kept in 16 bits": {"tile": 64, "frugal": True},
     "--amp bf16": {"amp": "bf16"},

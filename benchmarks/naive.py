@@ -4,14 +4,15 @@
   unfolded neighbourhood, the coordinates, their encoding, the cell), and does so four times, for an ensemble whose
   members are equal.
 - Enhancing a picture runs both loops, although only fake_B is wanted; the picture itself stands in for B.
-- Every network call is one of its own.
+- Every network call is one of its own, and every layer PyTorch's own, in its default layout.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.nrn import pixel_centres, positional_encoding
+from models.layers import InstanceNorm
+from models.nrn import NRN, pixel_centres, positional_encoding
 
 ENSEMBLE = 4
 
@@ -42,17 +43,21 @@ class NaiveImplicitFunction(nn.Module):
         return total.transpose(1, 2).unflatten(2, (height, width))
 
 
-def slow_down(nrn):
-    """Give an NRN the implicit function above, in place; returns it."""
-    nrn.mlp = NaiveImplicitFunction(nrn.mlp)
-    return nrn
+def slow_down(*networks):
+    """Give networks PyTorch's own instance norms, and NRNs the implicit function above, in place."""
+    for network in networks:
+        for module in network.modules():
+            if isinstance(module, InstanceNorm):
+                module.__class__ = nn.InstanceNorm2d
+            if isinstance(module, NRN):
+                module.mlp = NaiveImplicitFunction(module.mlp)
 
 
 def enhance(enhancer, degrader, low):
     """fake_B by way of both loops.
 
     Args:
-        enhancer: an ``Enhancer`` whose NRN went through ``slow_down``.
+        enhancer: an ``Enhancer``; it and the degrader went through ``slow_down``.
         degrader: the generator G_B.
         low: (N, 3, H, W) in [-1, 1], sides that are multiples of 4.
     """

@@ -21,7 +21,7 @@ class Inference:
     Args:
         enhancer: in evaluation mode, on its device.
         amp: ``off``, ``bf16`` or ``fp16``: what convolutions and products compute in.
-        channels_last: whether pictures are stored pixel by pixel.
+        channels_last: whether weights and pictures are stored for that layout; on a CPU pictures always are.
         compile: whether the networks are compiled (pictures that are run whole).
         tile: ``auto``: whole where memory allows, else in bands; ``off``: always whole; a number: in bands of so
             many rows.
@@ -31,7 +31,9 @@ class Inference:
     def __init__(self, enhancer, amp="off", channels_last=False, compile=False, tile="auto", say=print):
         self.enhancer, self.amp, self.tile, self.say = enhancer, AMP[amp], tile, say
         self.said, self.device = set(), next(enhancer.parameters()).device
-        self.format = torch.channels_last if channels_last else torch.contiguous_format
+        # CPUs are always faster with pictures stored pixel by pixel; weights may belong to somebody else.
+        by_pixels = channels_last or self.device.type == "cpu"
+        self.format = torch.channels_last if by_pixels else torch.contiguous_format
         if channels_last:
             enhancer.to(memory_format=self.format)
         if compile:

@@ -24,16 +24,20 @@ def norm_layer(norm, channels):
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """Instance norm without parameters or statistics.
+    """Instance norm without parameters or statistics; at inference on a CPU it may overwrite its input.
 
-    On a CPU, groups of one channel each are the same and faster, but not to differentiate. Exported files keep the
-    operation that other programs know.
+    There, PyTorch's own takes a tenth of the time of all networks. Exported files keep the operation that other
+    programs know.
     """
 
     def forward(self, x):
         if x.is_cuda or torch.is_grad_enabled() or torch.jit.is_tracing():
             return super().forward(x)
-        return F.group_norm(x, self.num_features, eps=self.eps)
+        if x.is_contiguous() or x.dtype in (torch.float16, torch.bfloat16):
+            return F.group_norm(x, self.num_features, eps=self.eps)  # groups of one channel each
+        # With channels last, group norm takes the difference of two large sums, which costs digits.
+        x = x.sub_(x.mean((2, 3), keepdim=True))
+        return x.mul_((x.square().mean((2, 3), keepdim=True) + self.eps).rsqrt_())
 
 
 def conv_has_bias(norm):

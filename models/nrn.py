@@ -115,9 +115,11 @@ class Evaluation:
         if self.row_terms is not None:
             place = self.row_terms[:, top : top + values.shape[2]] + self.column_terms
             values = values + place.to(values.dtype)
-        for linear in self.hidden:  # each layer a 1x1 convolution
-            values = F.conv2d(torch.relu_(values), linear.weight[:, :, None, None], linear.bias)
-        return values
+        n, _, height, width = values.shape
+        values = values.permute(0, 2, 3, 1).flatten(0, 2)  # (N h W, 256): products of matrices outrun 1x1 convolutions
+        for linear in self.hidden:
+            values = linear(torch.relu_(values))
+        return values.unflatten(0, (n, height, width)).permute(0, 3, 1, 2)
 
     def rows(self, fetch, top, bottom):
         """The colours of some rows, without gradients, strip by strip.
