@@ -1,6 +1,8 @@
 """How a command line becomes options: what training and testing have in common."""
 
 import argparse
+import os
+import shutil
 import sys
 
 from models.discriminators import smallest_input
@@ -77,6 +79,11 @@ class BaseOptions:
             raise UsageError(
                 f"--gpu_ids {gpus}: one process drives one GPU; for training on {len(opt.gpu_ids)} type "
                 f"torchrun --nproc_per_node={len(opt.gpu_ids)} train.py --gpu_ids {gpus} ..."
+            )
+        compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
+        if opt.compile and not any(name and shutil.which(name) for name in compilers):
+            raise UsageError(
+                "--compile: no C++ compiler is there; install g++, name one in CXX, or leave this flag out"
             )
         if opt.model.lower() != "nerco":
             raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")

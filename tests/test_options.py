@@ -153,3 +153,15 @@ def test_flags_that_contradict_the_weights_are_refused():
     check_architecture(opt, {"ngf": 32})
     with pytest.raises(UsageError, match="--ngf 32: the weights in n have 64"):
         check_architecture(opt, {"ngf": 64})
+
+
+def test_compiling_needs_a_compiler(monkeypatch, tmp_path):
+    flags = ["--dataroot", "d", "--name", "n", "--compile"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(UsageError, match=r"--compile: no C\+\+ compiler"):
+        TestOptions().parse(flags)
+    own = tmp_path / "my-c++"
+    own.touch(mode=0o755)
+    monkeypatch.setenv("CXX", str(own))
+    assert TestOptions().parse(flags).compile
