@@ -66,13 +66,15 @@ def cases(tasks, device, quick):
     ``quick``: the smallest size of each task, without compiling. On a CPU, which takes minutes for a call, the second
     size is measured with the switches MOST_USED alone, and there is no third.
     """
+    on_gpu = device.type == "cuda"
     for task in tasks:
-        on_gpu = device.type == "cuda"
-        for number, (width, height) in enumerate(SIZES[task]):
+        sizes = SIZES[task] if on_gpu else SIZES[task][:2]
+        for number, (width, height) in enumerate(sizes[:1] if quick else sizes):
+            chosen = _switches(task, device) if on_gpu or number == 0 else MOST_USED[task]
+            if quick:
+                chosen = [switches for switches in chosen if "--compile" not in switches]
             if number == 0:
-                chosen = [one for one in (NAIVE, *_switches(task, device)) if not (quick and "--compile" in one)]
-            else:
-                chosen = [] if quick else _switches(task, device) if on_gpu else MOST_USED[task] if number == 1 else []
+                chosen = (NAIVE, *chosen)
             yield from (Case(task, width, height, switches) for switches in chosen)
 
 

@@ -14,10 +14,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 
-from data.image_folder import find_pictures, open_picture
+from data.image_folder import find_pictures, open_rgb
 from models.enhancer import Enhancer
 from models.inference import Inference
-from util.images import to_8bit, to_levels, to_tensor
+from util.images import to_levels, to_tensor
 
 SWITCHES = {
     "--tile 64": {"tile": 64},
@@ -52,7 +52,7 @@ def main():
 
 
 def _tensor(path, width):
-    picture = to_8bit(open_picture(path)).convert("RGB")
+    picture = open_rgb(path)
     if width:
         picture = picture.resize((width, round(picture.height * width / picture.width)))
     return to_tensor(picture)[None]

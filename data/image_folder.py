@@ -9,11 +9,18 @@ from PIL import Image, ImageOps
 
 from util.errors import WorkError
 from util.exif import DAMAGED
+from util.images import to_8bit
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 
 # What PIL raises for a file that is missing, damaged, too large for its safety limit, or not a picture.
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+def domain_folders(opt):
+    """The folders of low-light and of normal-light pictures, as dataroot, phase and direction say."""
+    low, normal = ("A", "B") if opt.direction == "AtoB" else ("B", "A")
+    return tuple(Path(opt.dataroot) / f"{opt.phase}{letter}" for letter in (low, normal))
 
 
 def find_pictures(folder, without=None):
@@ -95,6 +102,11 @@ def open_picture(path):
         picture.load()
         turn_upright(picture)
         return picture
+
+
+def open_rgb(path):
+    """A file as an 8-bit PIL picture of mode RGB; WorkError as from ``open_picture``."""
+    return to_8bit(open_picture(path)).convert("RGB")
 
 
 def turn_upright(picture):

@@ -4,17 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from data.image_folder import open_picture
+from data.image_folder import open_rgb
 from util.errors import WorkError
-from util.images import to_8bit
 from util.memory import free_memory
 
 SHARE = 0.5  # of the free memory that decoded pictures may take
-
-
-def open_rgb(path):
-    """A file as an 8-bit PIL picture of mode RGB; WorkError as from ``open_picture``."""
-    return to_8bit(open_picture(path)).convert("RGB")
 
 
 class PictureCache:

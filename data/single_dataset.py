@@ -4,7 +4,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from data.image_folder import EXTENSIONS, count_pixels, find_pictures, output_names
+from data.image_folder import EXTENSIONS, count_pixels, domain_folders, find_pictures, output_names
 from data.photograph import read_photograph
 from data.transforms import preprocess
 from util.errors import WorkError
@@ -30,8 +30,7 @@ class SingleDataset:
 
     def __init__(self, opt):
         self.opt = opt
-        root = Path(opt.dataroot)
-        folder = root / f"{opt.phase}{'A' if opt.direction == 'AtoB' else 'B'}"
+        root, (folder, _) = Path(opt.dataroot), domain_folders(opt)
         if root.is_file():
             if root.suffix.lower() not in EXTENSIONS:
                 raise WorkError(f"{root}: not a picture ({', '.join(e[1:] for e in EXTENSIONS)})")

@@ -2,12 +2,11 @@
 
 import random
 from functools import partial
-from pathlib import Path
 
 from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
-from data.image_folder import find_pictures
+from data.image_folder import domain_folders, find_pictures
 from data.picture_cache import PictureCache
 from data.transforms import preprocess, resized
 from util.errors import WorkError
@@ -29,10 +28,7 @@ class UnalignedDataset(Dataset):
     """
 
     def __init__(self, opt):
-        low, normal = ("A", "B") if opt.direction == "AtoB" else ("B", "A")
-        root = Path(opt.dataroot)
-        self.a_paths = find_pictures(root / f"{opt.phase}{low}")[: opt.max_dataset_size]
-        self.b_paths = find_pictures(root / f"{opt.phase}{normal}")[: opt.max_dataset_size]
+        self.a_paths, self.b_paths = (find_pictures(folder)[: opt.max_dataset_size] for folder in domain_folders(opt))
         self.opt = opt
         self.cache = PictureCache(partial(resized, mode=opt.preprocess, load_size=opt.load_size))
         if opt.cache:

@@ -18,6 +18,8 @@ from models.bands import (
 from models.generators import ResNetGenerator
 from models.layers import ResidualBlock
 
+NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d, nn.Identity)  # what ``norm_layer`` makes
+
 
 def enhance_in_bands(enhancer, low, band=None, dtype=None):
     """What ``enhancer(low, stages=True)`` gives, in bounded memory.
@@ -58,7 +60,7 @@ def _through(layers, source, dtype):
             source = (Convolved if isinstance(layer, nn.Conv2d) else Upsampled)(layer, source)
             if source.height < full - 6:  # not where reflection has added 3 rows on each side
                 source = store(source, dtype)
-        elif isinstance(layer, (nn.InstanceNorm2d, nn.BatchNorm2d, nn.Identity)):
+        elif isinstance(layer, NORMS):
             source = normed(layer, source, relu=isinstance(following, nn.ReLU))
         elif isinstance(layer, ResidualBlock):
             source = _residual(layer, source, dtype, keep_branch=source.height < full)
@@ -75,7 +77,7 @@ def _residual(block, source, dtype, keep_branch):
     """
     x = source if isinstance(source, Stored) else store(source, dtype)
     convs = [layer for layer in block.conv_block if isinstance(layer, nn.Conv2d)]
-    first, second = [layer for layer in block.conv_block if isinstance(layer, _NORMS)]
+    first, second = [layer for layer in block.conv_block if isinstance(layer, NORMS)]
     branch = Convolved(convs[0], Reflected(x, 1))
     if keep_branch:
         branch = store(branch, dtype)
@@ -86,9 +88,6 @@ def _residual(block, source, dtype, keep_branch):
     outer = normed(second, inner)
     x.replace(Pointwise(lambda rows, top: rows + x.rows(top, top + rows.shape[2]), outer))
     return x
-
-
-_NORMS = (nn.InstanceNorm2d, nn.BatchNorm2d, nn.Identity)
 
 
 class _Implicit(Map):

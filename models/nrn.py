@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.bands import Stored
 from models.layers import resnet_trunk
 from util.precision import in_full_precision
 
@@ -57,16 +58,11 @@ class ImplicitFunction(nn.Module):
         self.imnet = ImplicitMLP(9 * channels + 4 * FREQUENCIES + 4)
 
     def forward(self, features):
-        height = features.shape[-2]
-        at = self.at(*features.shape[-2:])
+        height, width = features.shape[-2:]
+        at = self.at(height, width)
         if torch.is_grad_enabled():
             return at(F.conv2d(features, at.kernel, at.bias, padding=1), 0)
-
-        def fetch(top, bottom):
-            missing = (0, 0, max(-top, 0), max(bottom - height, 0))  # zero rows beyond the picture's edge
-            return F.pad(features[:, :, max(top, 0) : bottom], missing)
-
-        return at.rows(fetch, 0, height)  # (N, 3, H, W)
+        return at.rows(Stored(features, height).rows_or_zeros, 0, height)  # (N, 3, H, W)
 
     def at(self, height, width):
         """The implicit function of pictures of one size (pixels), as an ``Evaluation``."""

@@ -147,7 +147,8 @@ def choose(page, selector, position):
 
 @pytest.mark.browser
 def test_the_page_says_what_was_done(page):
-    text = page.evaluate("document.body.innerText")
+    # Not innerText: it leaves out the cards that have not been on the screen yet (content-visibility).
+    text = page.evaluate("document.body.textContent")
     for piece in ("LSRW: <results>", "LSRW <1>", "mean PSNR ↑", "14.50 dB", "mean LPIPS ↓", "0.200"):
         assert piece in text
     for piece in (*LISTED, "∞ dB", "9.00 dB", "2.00 s", "64 × 96", "kept from an earlier run"):
@@ -420,4 +421,5 @@ def test_without_scripts_both_pictures_are_there_and_nothing_that_does_not_work(
         page.evaluate("[...document.querySelectorAll('.controls, .slider, .open')].some(e => e.checkVisibility())")
         is False
     )
-    assert page.evaluate("document.querySelector('figcaption').innerText") == "before"
+    caption = "document.querySelector('figcaption')"
+    assert page.evaluate(f"{caption}.checkVisibility() && {caption}.textContent") == "before"

@@ -13,15 +13,14 @@ from clip.download import cache_folder, sha256_of
 from clip.tokenizer import PROMPT_TOKENS, VOCABULARY_SHA256, VOCABULARY_URL
 from clip.weights import MODELS, PUBLISHED
 from data import create_dataset
-from data.image_folder import find_pictures
-from data.picture_cache import open_rgb
+from data.image_folder import find_pictures, open_rgb
 from util import distributed
 from util.device import select_device
 from util.errors import UsageError, WorkError
-from util.picture_survey import PictureSurvey, in_pixels
+from util.picture_survey import PictureSurvey
 from util.run_folder import spare_other_weights
 from util.summary import amount, course, disk_needed, memory_needed, print_rows, summary
-from util.validation import MOST
+from util.validation import MOST, References
 
 
 def dry_run(opt, create_model):
@@ -91,18 +90,12 @@ class DryRun:
                 paths = find_pictures(opt.val_dir)[:MOST]
         if opt.val_ref:
             with self.noting():
-                references = {path.stem: path for path in find_pictures(opt.val_ref)}
+                references = References(opt.val_ref)
         for path in paths:
             with self.noting():
                 size = open_rgb(path).size
-                if references is None:
-                    continue
-                if path.stem not in references:
-                    raise WorkError(f"--val_ref {opt.val_ref}: there is no picture {path.stem}; --val_dir has one")
-                reference = references[path.stem]
-                other = open_rgb(reference).size
-                if other != size:
-                    raise WorkError(f"{reference}: is {in_pixels(other)} pixels, its picture {in_pixels(size)}")
+                if references:
+                    references.open(path.stem, size)
 
     def check_place(self, folder):
         """Whether files could be written to a folder that need not exist: an unnamed file is tried and is gone."""

@@ -17,6 +17,11 @@ def row_strips(width, height):
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
+def in_pixels(size):
+    """(width, height) as a text."""
+    return f"{size[0]}x{size[1]}"
+
+
 def is_deep(picture):
     """Whether a PIL picture has more than 8 bits per channel: gray in every case."""
     return picture.mode in _SIXTEEN_BIT or picture.mode == "F"

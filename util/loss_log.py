@@ -18,7 +18,7 @@ class LossLog:
     def __init__(self, folder, resume_at=None):
         self.text, self.lines = Path(folder) / "loss_log.txt", Path(folder) / "losses.jsonl"
         kept = [record for record in read_losses(folder) if resume_at is not None and record["pictures"] <= resume_at]
-        write_text(self.lines, "".join(json.dumps(record) + "\n" for record in kept))
+        write_records(self.lines, kept)
         write_text(self.text, "".join(_sentence(record) + "\n" for record in kept))
 
     def add(self, epoch, pictures, rate, losses):
@@ -31,9 +31,8 @@ class LossLog:
             losses: {name: float}.
         """
         record = {"epoch": epoch, "pictures": pictures, "lr": rate, "losses": dict(losses)}
-        for path, line in ((self.lines, json.dumps(record)), (self.text, _sentence(record))):
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        append_record(self.lines, record)
+        _append(self.text, _sentence(record))
         return _sentence(record)
 
 
@@ -45,6 +44,21 @@ def _sentence(record):
 def read_losses(folder):
     """The records of ``losses.jsonl`` in a run's folder, oldest first."""
     return read_records(Path(folder) / "losses.jsonl")
+
+
+def write_records(path, records):
+    """Write a file with one JSON object a line, in one step."""
+    write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def append_record(path, record):
+    """Add a line to such a file."""
+    _append(path, json.dumps(record))
+
+
+def _append(path, line):
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 def read_records(path):

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from data.image_folder import find_pictures, open_picture
+from data.image_folder import find_pictures, open_rgb
 from util import metric_tables
 from util.errors import WorkError
-from util.images import to_8bit, to_tensor
+from util.images import in_pixels, to_tensor
 from util.metrics import Metric, loe, matched_mean, psnr, ssim
 
 _METRICS = {  # in the order of the columns
@@ -114,10 +114,9 @@ class Measurement:
             raise WorkError(f"{path}: no reference of this name in {self.reference}")
         if len(found) > 1:
             raise WorkError(f"{path}: several references of this name: {' and '.join(map(str, found))}; keep one")
-        reference = to_8bit(open_picture(found[0])).convert("RGB")
+        reference = open_rgb(found[0])
         if reference.size != size:
-            sizes = [f"{width}x{height}" for width, height in (reference.size, size)]
-            raise WorkError(f"{found[0]}: {sizes[0]}, the result is {sizes[1]}; not compared")
+            raise WorkError(f"{found[0]}: {in_pixels(reference.size)}, the result is {in_pixels(size)}; not compared")
         return reference
 
 

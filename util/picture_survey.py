@@ -1,15 +1,14 @@
 """Reading all pictures of a training run before it starts: which are damaged, and how large they are."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
 
-from data.image_folder import find_pictures
-from data.picture_cache import open_rgb
+from data.image_folder import domain_folders, find_pictures, open_rgb
 from data.transforms import preprocess
 from util.errors import WorkError
+from util.images import in_pixels
 
 
 class PictureSurvey:
@@ -25,10 +24,9 @@ class PictureSurvey:
 
     def __init__(self, opt):
         self.opt, self.problems, self.warnings, found = opt, [], [], {}
-        low, normal = ("A", "B") if opt.direction == "AtoB" else ("B", "A")
-        for kind, letter in {"low-light": low, "normal-light": normal}.items():
+        for kind, folder in zip(("low-light", "normal-light"), domain_folders(opt), strict=True):
             try:
-                found[kind] = find_pictures(Path(opt.dataroot) / f"{opt.phase}{letter}")[: opt.max_dataset_size]
+                found[kind] = find_pictures(folder)[: opt.max_dataset_size]
             except WorkError as error:
                 self.problems.append(error)
         self.complete = len(found) == 2
@@ -88,11 +86,6 @@ class PictureSurvey:
         opt = self.opt
         sides = (opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side)
         return preprocess(Image.new("1", size), opt.preprocess, *sides).size
-
-
-def in_pixels(size):
-    """(width, height) as a text."""
-    return f"{size[0]}x{size[1]}"
 
 
 def _size_of(path):

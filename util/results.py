@@ -1,6 +1,5 @@
 """What a run of test.py leaves behind: pictures, their figures and the page, written while others are computed."""
 
-import json
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +10,11 @@ from PIL import Image
 
 from data.image_folder import open_picture
 from util.errors import WorkError
-from util.files import make_folder, write_file, write_text
+from util.files import make_folder, write_file
 from util.gallery import Entry, Gallery, levels_histogram
 from util.images import stretch, to_8bit, to_picture
-from util.loss_log import read_records
-from util.metric_tables import means, write_tables
+from util.loss_log import append_record, read_records, write_records
+from util.metric_tables import write_tables
 from util.picture_files import save_picture
 
 PREVIEW_SIDE = 2048  # pixels; larger pictures are shown smaller on the page
@@ -46,7 +45,7 @@ class Results:
         self.kept = {}
         if opt.skip_existing:
             self.kept = {record["name"]: record for record in read_records(self.journal)}
-        write_text(self.journal, "".join(json.dumps(record) + "\n" for record in self.kept.values()))
+        write_records(self.journal, self.kept.values())
         self.pool = ThreadPoolExecutor(max(1, min(opt.num_threads, os.cpu_count() or 1)))
         self.waiting, self.records, self.seconds = deque(), {}, []
 
@@ -101,7 +100,7 @@ class Results:
                 gallery.add_failure(record["name"], record["error"])
             else:
                 gallery.add(self._entry(record))
-        gallery.write(means(self.measurement.metrics, records))
+        gallery.write(self.measurement.means(records))
         return [[record[key] for record in records if record.get(key)] for key in ("error", "problem")]
 
     def _submit(self, pixels, name, path, work, *arguments):
@@ -118,8 +117,7 @@ class Results:
             except WorkError as error:
                 self._failed(name, path, error)
                 continue
-            with self.journal.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            append_record(self.journal, record)
 
     def _failed(self, name, path, error):
         self.records[name] = {"name": name, "file": str(path), "error": str(error)}

@@ -1,14 +1,12 @@
 """A few fixed pictures, enhanced again and again while a model trains."""
 
-import json
 import math
 from pathlib import Path
 
-from data.image_folder import find_pictures, open_picture
+from data.image_folder import find_pictures, open_rgb
 from util.errors import WorkError
-from util.files import write_text
-from util.images import to_8bit
-from util.loss_log import read_records
+from util.images import in_pixels
+from util.loss_log import append_record, read_records, write_records
 
 MOST = 8  # pictures that are shown and measured
 
@@ -27,12 +25,14 @@ class Validation:
 
     def __init__(self, opt, folder, resume_at=None):
         paths = find_pictures(opt.val_dir)[:MOST]
-        self.pictures = {path.stem: to_8bit(open_picture(path)).convert("RGB") for path in paths}
-        self.references = _references(opt.val_ref, self.pictures) if opt.val_ref else {}
+        self.pictures, self.references = {path.stem: open_rgb(path) for path in paths}, {}
+        if opt.val_ref:
+            references = References(opt.val_ref)
+            self.references = {name: references.open(name, one.size) for name, one in self.pictures.items()}
         self.file = Path(folder) / "validation.jsonl"
         records = read_records(self.file)
         kept = [record for record in records if resume_at is not None and record["pictures"] <= resume_at]
-        write_text(self.file, "".join(json.dumps(record) + "\n" for record in kept))
+        write_records(self.file, kept)
 
     def run(self, enhancer, epoch, pictures):
         """Enhance all pictures; measure and log them where there are references.
@@ -56,18 +56,22 @@ class Validation:
             name: math.fsum(score(enhanced[one], self.references[one]) for one in enhanced) / len(enhanced)
             for name, score in scores.items()
         }
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"epoch": epoch, "pictures": pictures, **means}) + "\n")
+        append_record(self.file, {"epoch": epoch, "pictures": pictures, **means})
         return enhanced, means
 
 
-def _references(folder, pictures):
-    found = {path.stem: path for path in find_pictures(folder)}
-    references = {}
-    for name, picture in pictures.items():
-        if name not in found:
-            raise WorkError(f"--val_ref {folder}: there is no picture {name} in it; --val_dir has one")
-        references[name] = to_8bit(open_picture(found[name])).convert("RGB")
-        if references[name].size != picture.size:
-            raise WorkError(f"{found[name]}: is {references[name].size} pixels, its picture {picture.size}")
-    return references
+class References:
+    """The pictures of ``--val_ref``, by the names of those they belong to; WorkError as from ``find_pictures``."""
+
+    def __init__(self, folder):
+        self.folder, self.found = folder, {path.stem: path for path in find_pictures(folder)}
+
+    def open(self, name, size):
+        """The reference of a picture, RGB; WorkError if there is none, or it is damaged or of another size."""
+        if name not in self.found:
+            raise WorkError(f"--val_ref {self.folder}: there is no picture {name} in it; --val_dir has one")
+        path = self.found[name]
+        reference = open_rgb(path)
+        if reference.size != size:
+            raise WorkError(f"{path}: is {in_pixels(reference.size)} pixels, its picture {in_pixels(size)}")
+        return reference
