@@ -1,18 +1,19 @@
 """What is measured: one case is one task, one size, one way of computing it."""
 
 import contextlib
+import math
 import resource
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import naive
-from benchmarks.machine import timed
-from models import appearance, create_model, nerco_model, objectives
+from benchmarks.machine import product_rate, timed
+from models import appearance, create_model, nerco_model, objectives, winograd
 from models.enhancer import Enhancer
 from models.generators import build_generator
 from models.inference import Inference
@@ -35,10 +36,9 @@ SWITCHES = {
 }
 NAIVE = "naive"  # in the place of switches
 MOST_USED = {"inference": ("", "--amp bf16"), "training": ("", "--amp bf16 --channels_last")}
-ENOUGH = 60  # seconds of calls after which no further one is made
 
 
-@dataclass
+@dataclass(frozen=True)
 class Case:
     """A task (``inference``, ``training``) at a width and height (pixels), and its switches or ``NAIVE``."""
 
@@ -99,9 +99,10 @@ def measure(case, device, ngf, batch, repeats):
     """Run one case in this process.
 
     Returns:
-        {"seconds": median of the calls, "first": seconds of the first call (warm-up, compiling), "macs":
-        multiply-accumulates, "bytes": read and written by the operations, "memory": peak, bytes, above the process
-        with its networks}.
+        {"seconds": of each call, "ceilings": the rate of matrix products around each, operations per second,
+        "first": seconds of the first call (warm-up, compiling), "memory": peak, bytes, above the process with its
+        networks, "needed": multiply-accumulates of direct convolutions, "done": those that are done, "bytes": read
+        and written by the operations; the last three None where the networks are compiled}.
     """
     with torch.device(device):
         low, normal = torch.rand(2, batch, 3, case.height, case.width) * 2 - 1
@@ -109,20 +110,29 @@ def measure(case, device, ngf, batch, repeats):
     work = build(case, device, ngf, low, normal)
     before = forget_peak(device)
     first = timed(work, device)
-    seconds = []
-    while len(seconds) < repeats and (not seconds or sum(seconds) < ENOUGH):
-        seconds.append(timed(work, device))
     memory = peak(device) - before
-    counted = _counted(case, work)
-    return {"seconds": statistics.median(seconds), "first": first, "memory": memory, **counted}
+    precision = "bf16" if "16" in case.switches else "fp32"
+    seconds, ceilings = [], []
+    for _ in range(repeats):
+        around = [product_rate(device, precision)]
+        seconds.append(timed(work, device))
+        around.append(product_rate(device, precision))
+        ceilings.append(sum(around) / 2)
+    return {"seconds": seconds, "ceilings": ceilings, "first": first, "memory": memory, **_counted(case, work)}
 
 
 def _counted(case, work):
-    if "--compile" in case.switches:  # counted by the case that is not compiled
-        return {"macs": None, "bytes": None}
-    with FlopCounterMode(display=False) as counter, Traffic() as traffic:
+    if "--compile" in case.switches:
+        return {"needed": None, "done": None, "bytes": None}
+    with FlopCounterMode(display=False) as done, Traffic() as traffic:
         work()
-    return {"macs": counter.get_total_flops() // 2, "bytes": traffic.total}
+    with mock.patch.object(winograd, "CHANNELS", math.inf), FlopCounterMode(display=False) as needed:
+        work()
+    return {
+        "needed": needed.get_total_flops() // 2,
+        "done": done.get_total_flops() // 2,
+        "bytes": traffic.total,
+    }
 
 
 def forget_peak(device):
@@ -170,7 +180,7 @@ def _training(case, device, ngf, low, normal):
     given = [] if case.switches == NAIVE else case.switches.split()
     model = create_model(TrainOptions().parse([*flags, "--gpu_ids", "0" if device.type == "cuda" else "-1", *given]))
     if case.switches == NAIVE:
-        naive.slow_down(model.netPre)
+        naive.slow_down(model.netPre, model.netH, model.netG_A, model.netG_B)
         for module in (appearance, nerco_model, objectives):
             module.batched = naive.one_call_at_a_time
     model.set_input({"A": low, "B": normal, "A_paths": ["a"], "B_paths": ["b"]})

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 PRODUCT_SIDES = (1024, 2048, 4096)  # of the square matrices whose product is timed
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 COPIED = 256 * 2**20  # bytes
 
 
@@ -33,22 +34,27 @@ def _processor():
 def ceilings(device, repeats=5, sides=PRODUCT_SIDES, copied=COPIED):
     """The best that was reached: {"fp32", "bf16": floating-point operations per second, "copy": bytes per second}.
 
-    A product of n x n matrices counts 2 n^3 operations, a copy its bytes once read and once written; each figure
-    is the best of several tries and, for products, of several sizes, since a ceiling is asked for.
+    A copy counts its bytes once read and once written; each figure is the best of several tries and, for products,
+    of several sizes, since a ceiling is asked for.
     """
-    found = {}
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        rates = []
-        for side in sides:
-            left, right = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
-            seconds = [timed(lambda a=left, b=right: a @ b, device) for _ in range(repeats + 1)]
-            rates.append(2 * side**3 / min(seconds[1:]))
-        found[name] = max(rates)
+    found = {name: max(product_rate(device, name, side, repeats) for side in sides) for name in PRECISIONS}
     source = torch.zeros(copied // 4, device=device)
     target = torch.empty_like(source)
     seconds = [timed(lambda: target.copy_(source), device) for _ in range(repeats + 1)]
     found["copy"] = 2 * copied / min(seconds[1:])
     return found
+
+
+def product_rate(device, precision, side=2048, repeats=5):
+    """Floating-point operations per second of the fastest of several products of square matrices.
+
+    Args:
+        precision: a key of PRECISIONS.
+        side: rows and columns n; a product counts 2 n^3 operations.
+    """
+    left, right = (torch.rand(side, side, device=device).to(PRECISIONS[precision]) for _ in range(2))
+    seconds = [timed(lambda: left @ right, device) for _ in range(repeats + 1)]
+    return 2 * side**3 / min(seconds[1:])
 
 
 def timed(work, device):

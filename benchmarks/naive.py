@@ -13,6 +13,7 @@ from torch import nn
 
 from models.layers import InstanceNorm
 from models.nrn import NRN, pixel_centres, positional_encoding
+from models.winograd import Conv3x3
 
 ENSEMBLE = 4
 
@@ -44,11 +45,13 @@ class NaiveImplicitFunction(nn.Module):
 
 
 def slow_down(*networks):
-    """Give networks PyTorch's own instance norms, and NRNs the implicit function above, in place."""
+    """Give networks PyTorch's own instance norms and convolutions, and NRNs the implicit function above, in place."""
     for network in networks:
         for module in network.modules():
             if isinstance(module, InstanceNorm):
                 module.__class__ = nn.InstanceNorm2d
+            if isinstance(module, Conv3x3):
+                module.__class__ = nn.Conv2d
             if isinstance(module, NRN):
                 module.mlp = NaiveImplicitFunction(module.mlp)
 

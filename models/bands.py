@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.layers import channel_statistics
 from util.precision import full
 
 # A band is as many rows as hold this many values of the widest map (64 MiB in single precision): enough that
@@ -79,7 +80,10 @@ def store(source, dtype=None):
     for top, bottom, rows in source.bands():
         if values is None:
             n, channels = rows.shape[:2]
-            values = rows.new_empty(n, channels, source.height, source.width, dtype=dtype)
+            by_pixels = rows.stride(1) == 1  # in the layout of the rows
+            layout = torch.channels_last if by_pixels else torch.contiguous_format
+            size = (n, channels, source.height, source.width)
+            values = torch.empty(size, dtype=dtype or rows.dtype, device=rows.device, memory_format=layout)
         values[:, :, top:bottom] = rows
     return Stored(values, source.band, rows.dtype)
 
@@ -108,7 +112,8 @@ class Reflected(Map):
         first, end = min(places), max(places) + 1
         inside = self.source.rows(first, end)
         if end - first < len(places) or places[0] != first:
-            inside = inside[:, :, [place - first for place in places]]
+            # Joined, not indexed: that keeps the layout.
+            inside = torch.cat([inside[:, :, place - first : place - first + 1] for place in places], dim=2)
         return F.pad(inside, (self.margin, self.margin, 0, 0), mode="reflect")
 
 
@@ -127,6 +132,8 @@ class Convolved(Map):
         first = top * self.stride - self.padding
         near = self.source.rows_or_zeros(first, first + (bottom - top - 1) * self.stride + self.side)
         conv = self.conv
+        if not self.padding:
+            return conv(near)
         return F.conv2d(near, conv.weight, conv.bias, self.stride, (0, self.padding))
 
 
@@ -176,7 +183,7 @@ def statistics(source):
     count, mean, squares = 0, 0.0, 0.0  # squares: the sum of squared distances from the mean
     for _, _, rows in source.bands():
         here = rows.shape[2] * rows.shape[3]
-        variance, centre = (x.double() for x in torch.var_mean(full(rows), (2, 3), correction=0, keepdim=True))
+        centre, variance = (x.double() for x in channel_statistics(full(rows)))
         away = centre - mean
         squares = squares + variance * here + away**2 * (count * here / (count + here))
         mean = mean + away * (here / (count + here))

@@ -104,14 +104,17 @@ class Inference:
     def _autocast(self):
         return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
 
+    def _placed(self, low):
+        return self.enhancer.placed(low).contiguous(memory_format=self.format)
+
     def _whole(self, low):
         with self._autocast():
-            return self.enhancer(self.enhancer.placed(low).contiguous(memory_format=self.format), stages=True)
+            return self.enhancer(self._placed(low), stages=True)
 
     def _bands(self, low, dtype=None):
         band = None if self.tile == "auto" else self.tile
         with self._autocast():
-            return enhance_in_bands(self.enhancer, self.enhancer.placed(low), band, dtype)
+            return enhance_in_bands(self.enhancer, self._placed(low), band, dtype)
 
     def frugal_bands(self, low):
         """Enhance a batch in bands whose stored maps have 16 bits: half the memory, no longer exact."""

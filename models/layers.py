@@ -4,7 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from models.winograd import Conv3x3
+
 NORMS = ("instance", "batch", "none")
+SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing digits that count
 INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
 
 
@@ -36,8 +39,33 @@ class InstanceNorm(nn.InstanceNorm2d):
         if x.is_contiguous() or x.dtype in (torch.float16, torch.bfloat16):
             return F.group_norm(x, self.num_features, eps=self.eps)  # groups of one channel each
         # With channels last, group norm takes the difference of two large sums, which costs digits.
-        x = x.sub_(x.mean((2, 3), keepdim=True))
-        return x.mul_((x.square().mean((2, 3), keepdim=True) + self.eps).rsqrt_())
+        mean, variance = channel_statistics(x)
+        scale = variance.add_(self.eps).rsqrt_()
+        return torch.addcmul(mean.neg_().mul_(scale), x, scale, out=x)
+
+
+def channel_statistics(x):
+    """Mean and variance of each channel of each sample, without gradients: (N, C, H, W) -> two (N, C, 1, 1).
+
+    With channels last, batch norm's kernel is twenty times as fast as PyTorch's variance; it adds up value by value,
+    so that it is given few rows at a time.
+    """
+    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
+        variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+        return mean, variance
+    rows = max(1, SUMMED_PIXELS // x.shape[3])
+    found = [_statistics_of_one(sample.split(rows, dim=2)) for sample in x.split(1)]
+    mean, variance = (torch.stack(values)[:, :, None, None] for values in zip(*found, strict=True))
+    return mean, variance
+
+
+def _statistics_of_one(parts):
+    means, variances = zip(*(torch.batch_norm_update_stats(part, None, None, 0.0) for part in parts), strict=True)
+    means, variances = torch.stack(means), torch.stack(variances)  # (parts, C)
+    share = means.new_tensor([part.shape[2] for part in parts])[:, None]
+    share = share / share.sum()
+    mean = (share * means).sum(0)
+    return mean, (share * (variances + (means - mean).square())).sum(0)
 
 
 def conv_has_bias(norm):
@@ -56,12 +84,12 @@ class ResidualBlock(nn.Module):
         bias = conv_has_bias(norm)
         self.conv_block = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3, bias=bias),
+            Conv3x3(channels, channels, bias=bias),
             norm_layer(norm, channels),
             nn.ReLU(inplace=True),
             *([nn.Dropout(0.5)] if dropout else []),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3, bias=bias),
+            Conv3x3(channels, channels, bias=bias),
             norm_layer(norm, channels),
         )
 

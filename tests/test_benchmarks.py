@@ -1,5 +1,6 @@
 """The benchmarks measure what they say: the naive variant computes the same, and the table adds up."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import naive
+from benchmarks import naive, run
 from benchmarks.cases import NAIVE, Case, cases, forget_peak, measure, peak
 from benchmarks.loading import measure_loading
 from benchmarks.machine import ceilings
@@ -46,13 +47,15 @@ def test_cases_are_measured_and_counted(monkeypatch):
     found = {}
     for switches in (NAIVE, "", "--amp bf16", "--tile 16"):
         found[switches] = measure(Case("inference", 48, 32, switches), CPU, ngf=16, batch=1, repeats=1)
-        assert found[switches]["seconds"] > 0 and found[switches]["first"] > 0
+        assert found[switches]["seconds"][0] > 0 and found[switches]["first"] > 0
+        assert found[switches]["ceilings"][0] > 1e6
+        assert found[switches]["needed"] == found[switches]["done"]  # such narrow networks convolve directly
     # The naive way does all the lean one does, four evaluations of the MLP instead of one, and a second loop.
-    assert found[NAIVE]["macs"] > 3 * found[""]["macs"]
-    assert found["--amp bf16"]["macs"] == found[""]["macs"] < found["--tile 16"]["macs"]
+    assert found[NAIVE]["done"] > 3 * found[""]["done"]
+    assert found["--amp bf16"]["done"] == found[""]["done"] < found["--tile 16"]["done"]
     assert found[NAIVE]["bytes"] > found[""]["bytes"]
     lean, slow = (measure(Case("training", 32, 32, s), CPU, ngf=16, batch=1, repeats=1) for s in ("", NAIVE))
-    assert slow["macs"] > lean["macs"]
+    assert slow["done"] > lean["done"]
 
 
 def test_the_product_of_two_layers_is_counted_by_hand():
@@ -90,11 +93,13 @@ def test_the_table():
         "task": "inference",
         "width": 600,
         "height": 400,
-        "macs": 10**11,
+        "needed": 10**11,
+        "done": 5 * 10**10,
         "bytes": 10**9,
         "memory": 2**30,
         "first": 3,
     }
+    compiled = {"needed": None, "done": None, "bytes": None}
     report = {
         "machine": {"machine": "M", "threads": 2, "torch": "2"},
         "ceilings": best,
@@ -102,17 +107,17 @@ def test_the_table():
         "ngf": 64,
         "batch": 1,
         "cases": [
-            {**row, "switches": NAIVE, "seconds": 8.0},
-            {**row, "switches": "", "seconds": 2.0},
-            {**row, "switches": "--amp bf16 --compile", "seconds": 1.0, "macs": None, "bytes": None},
+            {**row, "switches": NAIVE, "seconds": 8.0, "share_of_one": 1e-12},
+            {**row, "switches": "", "seconds": 2.0, "share_of_one": 2e-12},
+            {**row, **compiled, "switches": "--amp bf16 --compile", "seconds": 1.0, "share_of_one": 5e-12},
             {"task": "inference", "width": 600, "height": 400, "switches": "--x", "failed": "no compiler"},
         ],
         "loading": {"plain": 10, "cached": 30},
     }
     lines = table(report).splitlines()
     assert "400 GFLOP/s in fp32, 200 in bf16" in lines[0]
-    assert lines[-5].endswith("| 100 | 1.0 | 2.000 s | 4.00 | 25% | 1.00 GiB | 3.0 s |")
-    assert lines[-4].endswith("| 100 | 1.0 | 1.000 s | 8.00 | 100% | 1.00 GiB | 3.0 s |")
+    assert lines[-5].endswith("| 100 | 50 | 1.0 | 2.000 s | 4.00 | 40% | 1.00 GiB | 3.0 s |")
+    assert lines[-4].endswith("| 100 |  |  | 1.000 s | 8.00 | 100% | 1.00 GiB | 3.0 s |")
     assert "failed: no compiler" in lines[-3] and "30 from memory" in lines[-1]
 
 
@@ -156,4 +161,23 @@ def test_one_case_as_a_process():
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)) == {"seconds", "first", "macs", "bytes", "memory"}
+    found = json.loads(done.stdout)
+    assert set(found) == {"seconds", "ceilings", "first", "memory", "needed", "done", "bytes"}
+
+
+def test_cases_take_turns(monkeypatch):
+    calls = []
+
+    def measured(case, given, repeats):
+        calls.append((case.switches, repeats))
+        if case.switches == "--amp fp16":
+            return {"failed": "no such kernels"}
+        seconds = [float(len(calls))] * repeats
+        return {"seconds": seconds, "ceilings": [10.0] * repeats, "first": 9.0, "memory": 100 * len(calls)}
+
+    monkeypatch.setattr(run, "_in_a_process", measured)
+    group = [Case("inference", 32, 16, switches) for switches in ("", "--amp fp16", "--compile")]
+    (_, plain), (_, failed), (_, compiled) = run._in_turn(group, argparse.Namespace(repeats=3))
+    assert calls == [("", 1), ("--amp fp16", 1), ("--compile", 3), ("", 1), ("", 1)]
+    assert plain["seconds"] == 4 and plain["memory"] == 400 and plain["share_of_one"] == pytest.approx(1 / 40)
+    assert failed == {"failed": "no such kernels"} and compiled["seconds"] == 3

@@ -44,9 +44,12 @@ def out_of_memory(*args, **kwargs):
 
 
 @pytest.mark.parametrize("switches", [{}, {"channels_last": True}, {"tile": "off"}, {"tile": 12}])
-def test_exact_ways(enhancer, low, expected, said, switches):
+def test_exact_ways(enhancer, low, said, switches):
+    enhancer.double()  # such weights magnify single precision's rounding to 3e-4
+    with torch.inference_mode():
+        expected = enhancer(low.double(), stages=True)
     for found, wanted in zip(Inference(enhancer, **switches, say=said.append)(low), expected, strict=True):
-        torch.testing.assert_close(found, wanted, atol=2e-4, rtol=0)
+        torch.testing.assert_close(found, wanted.float(), atol=1e-6, rtol=0)
     assert said == []
 
 
@@ -91,7 +94,7 @@ def test_very_large_pictures_leave_memory_to_others(enhancer, monkeypatch, said)
 def test_out_of_memory_goes_on_in_bands(enhancer, low, expected, said, monkeypatch):
     monkeypatch.setattr(enhancer, "forward", out_of_memory)
     found = Inference(enhancer, say=said.append)(low)
-    torch.testing.assert_close(found[0], expected[0], atol=2e-4, rtol=0)
+    torch.testing.assert_close(found[0], expected[0], atol=1e-3, rtol=0)
     assert said == ["46x37: out of memory as a whole; going on in bands of rows"]
 
 
@@ -102,7 +105,7 @@ def test_a_gpu_that_is_too_small_leaves_it_to_the_cpu(enhancer, low, expected, s
     monkeypatch.setattr(run, "_whole", out_of_memory)
     monkeypatch.setattr(run, "_bands", out_of_memory)
     found = run(low)
-    torch.testing.assert_close(found[0], expected[0], atol=2e-4, rtol=0)
+    torch.testing.assert_close(found[0], expected[0], atol=1e-3, rtol=0)
     assert said[-1].endswith("going on on the CPU") and len(said) == 3
 
 
