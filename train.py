@@ -13,11 +13,14 @@ from util import distributed
 from util.dry_run import dry_run
 from util.errors import run_command
 from util.interruption import interruptions
+from util.memory import memory_advice
 from util.run_folder import open_run_folder
 from util.seed import seed_everything
 from util.summary import print_summary
 from util.validation import Validation
 from util.visualizer import Visualizer
+
+LESS_MEMORY = "try --amp bf16, --checkpoint_activations, a smaller --crop_size or --batch_size, or a smaller --ngf"
 
 
 def main():
@@ -25,7 +28,7 @@ def main():
     opt = TrainOptions().parse()
     if opt.dry_run:
         return dry_run(opt, create_model)
-    with distributed.processes(opt), interruptions() as interruption:
+    with distributed.processes(opt), interruptions() as interruption, memory_advice(LESS_MEMORY):
         return train(opt, interruption)
 
 
@@ -41,6 +44,10 @@ def train(opt, interruption):
     progress = {"epoch": opt.epoch_count, "seen": 0, "pictures": 0, "best": None}
     resumed = model.setup(opt)
     progress.update(resumed or {})
+    last = opt.n_epochs + opt.n_epochs_decay
+    if progress["epoch"] > last:
+        print(f"nothing left to do: all {last} epochs are trained; a greater --n_epochs or --n_epochs_decay goes on")
+        return 0
 
     # Places to write to, and what is going to happen. The first of several processes writes and shows.
     folder = open_run_folder(opt)
@@ -49,7 +56,6 @@ def train(opt, interruption):
     validation = Validation(opt, folder, resume_at) if opt.val_dir and distributed.is_main() else None
     print_summary(opt, data, model, folder, progress)
 
-    last = opt.n_epochs + opt.n_epochs_decay
     try:
         while progress["epoch"] <= last:
             epoch = progress["epoch"]

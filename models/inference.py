@@ -6,7 +6,7 @@ import torch
 
 from models.banded_enhancer import enhance_in_bands
 from util.errors import WorkError
-from util.memory import free_memory
+from util.memory import free_memory, out_of_memory
 from util.precision import AMP
 
 WHOLE_MAPS = 8  # peak of memory of a whole picture, in feature maps of full size (measured: 4 to 8)
@@ -60,7 +60,7 @@ class Inference:
             try:
                 return tuple(x.float().cpu() for x in way(low))
             except RuntimeError as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -125,7 +125,3 @@ class Inference:
     def _on_cpu(self, low):
         inner = Inference(copy.deepcopy(self.enhancer).cpu(), tile=self.tile, say=self._say_once)
         return inner(low)
-
-
-def _out_of_memory(error):
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

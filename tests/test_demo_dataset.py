@@ -96,6 +96,14 @@ def test_pictures_of_the_set(demo):
     assert 15 <= np.mean(levels["testA"]) <= 30
 
 
+def test_whole_photographs_are_in_the_set_and_can_be_had_alone(demo):
+    (scene, picture), *others = demo_dataset.dark_photographs(seed=0, scenes=("officer",))
+    assert (scene, others) == ("officer", [])
+    assert max(picture.size) <= demo_dataset.TEST_SIZE
+    with Image.open(demo / "testA" / "demo_officer.png") as written:
+        assert written.tobytes() == picture.tobytes()
+
+
 def test_training_sets_show_different_scenes(demo):
     dark, light = ({path.name.split("_")[1] for path in (demo / part).iterdir()} for part in ("trainA", "trainB"))
     assert dark.isdisjoint(light)

@@ -3,12 +3,18 @@
 The environments here are stand-ins: a script that answers like Python and notes what it was asked to do.
 """
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from options.test_options import TestOptions
+from options.train_options import TrainOptions
+from util.errors import WorkError
 
 ROOT = Path(__file__).parent.parent
 MAKE = shutil.which("make")
@@ -202,14 +208,67 @@ def test_a_missing_venv_module_is_one_line(project_with_python):
     assert "apt install python3-venv" in errors[0]
 
 
-def test_make_demo_makes_data_trains_and_enhances(project_with_python):
+DEMO_SET = "data.demo_dataset build/demo"
+ENHANCE_BUNDLED = "test.py --name demo --dataroot build/demo --results_dir build/results --gpu_ids -1"
+ENHANCE_OWN = "test.py --name demo --dataroot dataset"
+
+
+def test_make_demo_enhances_with_the_shipped_weights(project_with_python):
     project_with_python.make("install")
-    status, asked, _ = project_with_python.make("demo")
-    assert status == 0
-    assert [call.split()[0] for call in asked] == ["data.demo_dataset", "train.py", "test.py"]
-    status, asked, _ = project_with_python.make("demo", FAIL="train.py")
+    # Python finds nothing in dataset/testA.
+    assert project_with_python.make("demo", FAIL="dataset/testA")[:2] == (0, [DEMO_SET, ENHANCE_BUNDLED])
+    # It finds pictures.
+    assert project_with_python.make("demo") == (
+        0,
+        [DEMO_SET, ENHANCE_BUNDLED, ENHANCE_OWN],
+        [f"+ .venv/bin/python {ENHANCE_OWN}"],
+    )
+    for failing, done in ((DEMO_SET, 1), ("build/results", 2), (ENHANCE_OWN, 3)):
+        status, asked, _ = project_with_python.make("demo", FAIL=failing)
+        assert status != 0
+        assert asked == [DEMO_SET, ENHANCE_BUNDLED, ENHANCE_OWN][:done]
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [((), False), (("notes.txt", ".hidden.png"), False), (("a.JPG",), True), (("below/a.png",), True)],
+)
+def test_pictures_in_testa_are_found(tmp_path, monkeypatch, files, found):
+    for name in files:
+        path = tmp_path / "dataset" / "testA" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"^HAS_PICTURES := -c '(.+)' 2>/dev/null$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    with contextlib.nullcontext() if found else pytest.raises(WorkError):
+        exec(code)
+
+
+def test_make_demo_train_trains_anew_and_enhances(project_with_python):
+    older = project_with_python.folder / "build/saves/demo_train/losses.jsonl"
+    older.parent.mkdir(parents=True)
+    older.write_text("")
+    project_with_python.make("install")
+    status, asked, _ = project_with_python.make("demo-train")
+    assert (status, asked[0]) == (0, DEMO_SET)
+    assert asked[1].startswith("train.py --dataroot build/demo --name demo_train --ngf 16 ")
+    assert asked[1].endswith(" --checkpoints_dir build/saves")
+    weights = "--name demo_train --checkpoints_dir build/saves"
+    assert asked[2:] == [ENHANCE_BUNDLED.replace("--name demo", weights)]
+    assert not older.exists()
+    status, asked, _ = project_with_python.make("demo-train", FAIL="train.py")
     assert status != 0
     assert asked[-1].startswith("train.py")
+
+
+@pytest.mark.parametrize("target", ["DEMO_TRAIN_FLAGS", "DEMO_TEST_FLAGS"])
+def test_the_demos_flags_are_understood(target):
+    text = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    flags = re.search(rf"^{target} := (.*)$", text, re.MULTILINE)[1].split()
+    if target == "DEMO_TEST_FLAGS":
+        assert TestOptions().parse([*flags, "--name", "demo"]).gpu_ids == []
+    else:
+        assert TrainOptions().parse([*flags, "--name", "demo", "--dataroot", "build/demo"]).gpu_ids == []
 
 
 def test_make_test_stops_at_the_first_failure(project_with_python):
@@ -237,7 +296,7 @@ def test_clean_leaves_what_cannot_be_made_again(project):
 
 def test_help_is_the_default_and_names_every_target(project):
     assert project.make() == (0, [], [])
-    for target in ("demo", "test", "install", "clean"):
+    for target in ("demo", "demo-train", "test", "install", "clean"):
         assert f"\nmake {target} " in f"\n{project.output}"
 
 

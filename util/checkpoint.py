@@ -35,10 +35,15 @@ def read_tensors(path):
 
 
 def _available(path):
-    epochs = sorted(file.name.split("_net_")[0] for file in path.parent.glob("*_net_G_A.pth"))
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}: check --name and --checkpoints_dir"
-    return f"--epoch can be {', '.join(epochs)}" if epochs else "this folder holds no weights (*_net_*.pth)"
+    net = path.stem.partition("_net_")[2]
+    epochs = sorted(file.name.partition("_net_")[0] for file in path.parent.glob(f"*_net_{net}.pth"))
+    if epochs:
+        return f"--epoch can be {', '.join(epochs)}"
+    if any(path.parent.glob("*_net_G_A.pth")):
+        return "this folder has none of this network: it is for enhancing alone"
+    return "this folder holds no weights (*_net_*.pth)"
 
 
 def read_state_dict(folder, epoch, net):

@@ -31,5 +31,6 @@ class FiniteWatch:
             if wrong:
                 raise WorkError(
                     f"step {step} of this call: {wrong[0]} is not a finite number any more, on {' and '.join(paths)}; "
-                    "nothing was saved since: go on from the last weights with --continue_train and a lower --lr"
+                    "nothing was saved since: go on from the last weights (--continue_train) with a lower --lr, "
+                    "or start again where there are none"
                 )

@@ -1,9 +1,12 @@
-"""How much memory is free."""
+"""How much memory is free, and what is said when it is not enough."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import torch
+
+from util.errors import WorkError
 
 UNKNOWN = 4 * 2**30  # bytes, where the system does not tell
 
@@ -16,6 +19,22 @@ def free_memory(device):
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     limits = [limit for limit in (_available(), _left_to_the_group()) if limit is not None]
     return min(limits, default=UNKNOWN)
+
+
+def out_of_memory(error):
+    """Whether an exception says that a GPU's memory, or the machine's, is used up."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+@contextlib.contextmanager
+def memory_advice(advice):
+    """Turn running out of memory into a ``WorkError`` that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise WorkError(f"out of memory: {advice}") from error
+        raise
 
 
 def _available():
