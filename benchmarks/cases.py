@@ -95,14 +95,14 @@ class Traffic(TorchDispatchMode):
         return result
 
 
-def measure(case, device, ngf, batch, repeats):
+def measure(case, device, ngf, batch, repeats, count=True):
     """Run one case in this process.
 
     Returns:
         {"seconds": of each call, "ceilings": the rate of matrix products around each, operations per second,
         "first": seconds of the first call (warm-up, compiling), "memory": peak, bytes, above the process with its
         networks, "needed": multiply-accumulates of direct convolutions, "done": those that are done, "bytes": read
-        and written by the operations; the last three None where the networks are compiled}.
+        and written by the operations; the last three None where the networks are compiled, or without ``count``}.
     """
     with torch.device(device):
         low, normal = torch.rand(2, batch, 3, case.height, case.width) * 2 - 1
@@ -118,12 +118,13 @@ def measure(case, device, ngf, batch, repeats):
         seconds.append(timed(work, device))
         around.append(product_rate(device, precision))
         ceilings.append(sum(around) / 2)
-    return {"seconds": seconds, "ceilings": ceilings, "first": first, "memory": memory, **_counted(case, work)}
+    counted = {"needed": None, "done": None, "bytes": None}
+    if count and "--compile" not in case.switches:
+        counted = _counted(work)
+    return {"seconds": seconds, "ceilings": ceilings, "first": first, "memory": memory, **counted}
 
 
-def _counted(case, work):
-    if "--compile" in case.switches:
-        return {"needed": None, "done": None, "bytes": None}
+def _counted(work):
     with FlopCounterMode(display=False) as done, Traffic() as traffic:
         work()
     with mock.patch.object(winograd, "CHANNELS", math.inf), FlopCounterMode(display=False) as needed:

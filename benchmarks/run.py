@@ -29,7 +29,8 @@ def main():
     given = _options()
     device = select_device([0] if given.device == "cuda" else [])
     if given.one:
-        print(json.dumps(measure(Case(**json.loads(given.one)), device, given.ngf, given.batch, given.repeats)))
+        case = Case(**json.loads(given.one))
+        print(json.dumps(measure(case, device, given.ngf, given.batch, given.repeats, given.count)))
         return 0
     report = {"machine": describe(device), "ceilings": ceilings(device), "ngf": given.ngf, "batch": given.batch}
     report["cases"] = []
@@ -57,6 +58,7 @@ def _options():
     parser.add_argument("--repeats", type=int, default=3, help="rounds, of one call each that counts")
     parser.add_argument("--json", metavar="FILE", help="also write all figures to this file")
     parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -71,12 +73,13 @@ def _in_turn(group, given):
         for case, measured in found.items():
             compiled = "--compile" in case.switches
             if number == 0 or not (compiled or "failed" in measured[0]):
-                measured.append(_in_a_process(case, given, given.repeats if compiled else 1))
+                measured.append(_in_a_process(case, given, given.repeats if compiled else 1, count=number == 0))
     return [(case, _summary(measured)) for case, measured in found.items()]
 
 
-def _in_a_process(case, given, repeats):
+def _in_a_process(case, given, repeats, count):
     flags = ["--device", given.device, "--ngf", given.ngf, "--batch", given.batch, "--repeats", repeats]
+    flags += ["--count"] if count else []
     command = [sys.executable, "-m", "benchmarks.run", *map(str, flags), "--one", json.dumps(asdict(case))]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

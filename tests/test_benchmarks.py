@@ -168,8 +168,8 @@ def test_one_case_as_a_process():
 def test_cases_take_turns(monkeypatch):
     calls = []
 
-    def measured(case, given, repeats):
-        calls.append((case.switches, repeats))
+    def measured(case, given, repeats, count):
+        calls.append((case.switches, repeats, count))
         if case.switches == "--amp fp16":
             return {"failed": "no such kernels"}
         seconds = [float(len(calls))] * repeats
@@ -178,6 +178,12 @@ def test_cases_take_turns(monkeypatch):
     monkeypatch.setattr(run, "_in_a_process", measured)
     group = [Case("inference", 32, 16, switches) for switches in ("", "--amp fp16", "--compile")]
     (_, plain), (_, failed), (_, compiled) = run._in_turn(group, argparse.Namespace(repeats=3))
-    assert calls == [("", 1), ("--amp fp16", 1), ("--compile", 3), ("", 1), ("", 1)]
+    assert calls == [
+        ("", 1, True),
+        ("--amp fp16", 1, True),
+        ("--compile", 3, True),
+        ("", 1, False),
+        ("", 1, False),
+    ]
     assert plain["seconds"] == 4 and plain["memory"] == 400 and plain["share_of_one"] == pytest.approx(1 / 40)
     assert failed == {"failed": "no such kernels"} and compiled["seconds"] == 3

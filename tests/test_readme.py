@@ -98,7 +98,7 @@ def box(prepared, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(prepared, tmp_path, dirs_exist_ok=True))
     # What takes minutes or seconds at full size and is tested small elsewhere: measuring, pictures of 640 pixels.
     figures = dict.fromkeys(("first", "needed", "done", "bytes", "memory"), 1) | {"seconds": [1], "ceilings": [1]}
-    monkeypatch.setattr("benchmarks.run._in_a_process", lambda case, given, repeats: figures)
+    monkeypatch.setattr("benchmarks.run._in_a_process", lambda *_, **__: figures)
     monkeypatch.setattr("benchmarks.run.ceilings", lambda device: {"fp32": 1, "bf16": 1, "copy": 1})
     monkeypatch.setattr("benchmarks.run.measure_loading", lambda: {"plain": 1, "cached": 1})
     monkeypatch.setattr("data.demo_dataset.TEST_SIZE", 64)
