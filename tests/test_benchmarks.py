@@ -11,7 +11,7 @@ import torch
 from benchmarks import naive, run
 from benchmarks.cases import NAIVE, Case, cases, forget_peak, measure, peak
 from benchmarks.loading import measure_loading
-from benchmarks.machine import ceilings
+from benchmarks.machine import ceilings, product_rate
 from benchmarks.run import table
 from commands import ROOT
 from models import appearance, nerco_model, objectives
@@ -44,6 +44,7 @@ def test_the_naive_way_gives_the_same_picture():
 def test_cases_are_measured_and_counted(monkeypatch):
     for module in (appearance, nerco_model, objectives):  # the naive case replaces it for its process
         monkeypatch.setattr(module, "batched", module.batched)
+    monkeypatch.setattr("benchmarks.cases.product_rate", lambda device, precision: product_rate(device, precision, 64))
     found = {}
     for switches in (NAIVE, "", "--amp bf16", "--tile 16"):
         found[switches] = measure(Case("inference", 48, 32, switches), CPU, ngf=16, batch=1, repeats=1)
