@@ -110,7 +110,6 @@ def measure(case, device, ngf, batch, repeats, count=True):
     work = build(case, device, ngf, low, normal)
     before = forget_peak(device)
     first = timed(work, device)
-    memory = peak(device) - before
     precision = "bf16" if "16" in case.switches else "fp32"
     seconds, ceilings = [], []
     for _ in range(repeats):
@@ -118,6 +117,7 @@ def measure(case, device, ngf, batch, repeats, count=True):
         seconds.append(timed(work, device))
         around.append(product_rate(device, precision))
         ceilings.append(sum(around) / 2)
+    memory = peak(device) - before  # of a later step, whose optimizers have their state already
     counted = {"needed": None, "done": None, "bytes": None}
     if count and "--compile" not in case.switches:
         counted = _counted(work)

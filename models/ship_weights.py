@@ -1,6 +1,6 @@
 """Weights to pass on: python -m models.ship_weights saves/my_run saves/demo (--help lists the flags).
 
-From a run's folder, the three networks that enhancing needs go in half precision into a folder of their own, under
+From a run's folder, the networks that enhancing needs go in half precision into a folder of their own, under
 the names of a release, with the options that built them and the record of training. Nothing is written before the
 new folder has been loaded and has given the same pictures as the run itself, to one gray level.
 """
