@@ -34,14 +34,23 @@ class InstanceNorm(nn.InstanceNorm2d):
     """
 
     def forward(self, x):
-        if x.is_cuda or torch.is_grad_enabled() or torch.jit.is_tracing():
+        if x.is_cuda or torch.jit.is_tracing():
             return super().forward(x)
+        if torch.is_grad_enabled():
+            return self._with_gradient(x)
         if x.is_contiguous() or x.dtype in (torch.float16, torch.bfloat16):
             return F.group_norm(x, self.num_features, eps=self.eps)  # groups of one channel each
         # With channels last, group norm takes the difference of two large sums, which costs digits.
         mean, variance = channel_statistics(x)
         scale = variance.add_(self.eps).rsqrt_()
         return torch.addcmul(mean.neg_().mul_(scale), x, scale, out=x)
+
+    def _with_gradient(self, x):
+        if x.is_contiguous():
+            return super().forward(x)
+        # PyTorch's own would turn channels last into planes, and each layer after it would turn them back.
+        samples = [F.batch_norm(sample, None, None, training=True, eps=self.eps) for sample in x.split(1)]
+        return samples[0] if len(samples) == 1 else torch.cat(samples)
 
 
 def channel_statistics(x):

@@ -77,7 +77,7 @@ class ImplicitFunction(nn.Module):
         return Evaluation(kernel, bias, rows, columns, hidden)
 
     def _place_terms(self, place, height, width):
-        """What the coordinates add to the first layer: a term per row (256, H, 1) and one per column (256, 1, W).
+        """What the coordinates add to the first layer: a term per row (H, 1, 256) and one per column (W, 256).
 
         ``place`` (256, 34) holds the first layer's weights of y, x, gamma(y) and gamma(x), in this order.
         """
@@ -90,7 +90,7 @@ class ImplicitFunction(nn.Module):
         y, x = pixel_centres(height, like=place), pixel_centres(width, like=place)
         rows = of_y * y + of_gamma_y @ positional_encoding(y)  # (256, H)
         columns = of_x * x + of_gamma_x @ positional_encoding(x)  # (256, W)
-        return rows[:, :, None], columns[:, None, :]
+        return rows.T[:, None], columns.T
 
 
 class Evaluation:
@@ -98,7 +98,7 @@ class Evaluation:
 
     Args:
         kernel, bias: the features' share of the first layer as a convolution, (256, channels, 3, 3) and (256,).
-        rows, columns: the coordinates' share of it, (256, H, 1) and (256, 1, W), or None.
+        rows, columns: the coordinates' share of it, (H, 1, 256) and (W, 256), or None.
         hidden: the linear layers after the first.
     """
 
@@ -108,11 +108,12 @@ class Evaluation:
 
     def __call__(self, values, top):
         """The MLP after its first product: (N, 256, h, W), rows from ``top`` on -> (N, 3, h, W)."""
-        if self.row_terms is not None:
-            place = self.row_terms[:, top : top + values.shape[2]] + self.column_terms
-            values = values + place.to(values.dtype)
         n, _, height, width = values.shape
-        values = values.permute(0, 2, 3, 1).flatten(0, 2)  # (N h W, 256): products of matrices outrun 1x1 convolutions
+        values = values.permute(0, 2, 3, 1)  # (N, h, W, 256)
+        if self.row_terms is not None:
+            place = self.row_terms[top : top + height] + self.column_terms
+            values += place.to(values.dtype)
+        values = values.flatten(0, 2)  # (N h W, 256): products of matrices outrun 1x1 convolutions
         for linear in self.hidden:
             values = linear(torch.relu_(values))
         return values.unflatten(0, (n, height, width)).permute(0, 3, 1, 2)

@@ -75,7 +75,7 @@ def convolve(x, weight, transposed=False):
     n, channels = x.shape[:2]
     height, width = (side + 2 * margin - 2 for side in x.shape[2:])
     outputs, across = kernel.shape[2], -(-width // TILE)
-    x = F.pad(x.permute(0, 2, 3, 1), (0, 0, *_extra(width, margin), *_extra(height, margin)))  # (N, rows, columns, I)
+    x = _extended(x.permute(0, 2, 3, 1), height, width, margin)  # (N, rows, columns, I)
     result = x.new_empty(n, height, width, outputs)
     for top, bottom in _strips(n, height, width):
         seen = (b @ _tiles(x[:, top : _end(bottom) + 2], SEEN)).view(SEEN**2, -1, channels)  # (36, tiles, I)
@@ -89,13 +89,12 @@ def weight_gradient(x, gradient):
     """The gradient of the weights of ``convolve``: x (N, I, H + 2, W + 2) and (N, O, H, W) -> (O, I, 3, 3)."""
     channels, (n, outputs, height, width) = x.shape[1], gradient.shape
     b, g, a = (matrix.to(x) for matrix in transforms())
-    extra = (0, 0, *_extra(width, 0), *_extra(height, 0))
-    x, gradient = (F.pad(values.permute(0, 2, 3, 1), extra) for values in (x, gradient))
-    total = 0
+    x, gradient = (_extended(values.permute(0, 2, 3, 1), height, width) for values in (x, gradient))
+    total = None
     for top, bottom in _strips(n, height, width):
         seen = (b @ _tiles(x[:, top : _end(bottom) + 2], SEEN)).view(SEEN**2, -1, channels)
-        given = (a.T @ _tiles(gradient[:, top : _end(bottom)], TILE)).view(SEEN**2, -1, outputs)
-        total = total + torch.bmm(given.transpose(1, 2), seen)  # (36, O, I)
+        given = (a.T @ _tiles(gradient[:, top : _end(bottom)], TILE)).view(SEEN**2, -1, outputs).transpose(1, 2)
+        total = torch.bmm(given, seen) if total is None else total.baddbmm_(given, seen)  # (36, O, I)
     return (total.view(SEEN**2, -1).T @ g).view(outputs, channels, 3, 3)
 
 
@@ -104,9 +103,12 @@ def _end(side):
     return -(-side // TILE) * TILE
 
 
-def _extra(side, margin):
-    """Zeros before and after the rows or columns of an input whose output has ``side`` of them."""
-    return margin, margin + _end(side) - side
+def _extended(x, height, width, margin=0):
+    """x (N, rows, columns, C) with ``margin`` zeros on all sides, and what fills the last tiles of its output."""
+    below, right = (_end(side) - side for side in (height, width))
+    if not (margin or below or right):
+        return x  # padding would copy it
+    return F.pad(x, (0, 0, margin, margin + right, margin, margin + below))
 
 
 def _strips(n, height, width):
