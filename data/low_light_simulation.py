@@ -10,6 +10,14 @@ place; a real one sees one colour, and the interpolation of the others spreads i
 
 import numpy as np
 
+# What `darken_at_random` draws from. With these, other pictures of LOL come out as dark as its low-light ones, with
+# as much contrast, and with noise as strong and as independent of its neighbours.
+EXPOSURES = (0.01, 0.08)
+CONTRASTS = (1.0, 1.6)  # exponents of linear light: a camera's curve is steeper than sRGB's
+FULL_WELLS = (1e4, 6e4)  # electrons, of green
+GAINS = (3.0, 1.0, 2.0)  # white balance amplifies red and blue, and with them their noise
+READ_NOISE = 4.0  # electrons
+
 
 def srgb_to_linear(encoded):
     """Decode sRGB (IEC 61966-2-1).
@@ -38,8 +46,9 @@ def expose(linear, exposure, rng, full_well_electrons=4000.0, read_noise_electro
         linear: float array of any shape, linear light in [0, 1].
         exposure: light let in, as a factor of the original photograph's; above 0, below 1 darkens.
         rng: `numpy.random.Generator` that the noise is drawn from.
-        full_well_electrons: electrons that a value of 1 stands for. A higher ISO setting lowers it: each
-            doubling halves the electrons that white stands for, and the noise becomes more visible.
+        full_well_electrons: electrons that a value of 1 stands for, or an array of one number per channel. A higher
+            ISO setting lowers it: each doubling halves the electrons that white stands for, and the noise becomes
+            more visible.
         read_noise_electrons: standard deviation of the readout's Gaussian noise, in electrons.
 
     Returns:
@@ -62,4 +71,25 @@ def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electron
     """
     linear = srgb_to_linear(image / 255.0)
     measured = expose(linear, exposure, rng, full_well_electrons, read_noise_electrons)
-    return np.rint(linear_to_srgb(np.clip(measured, 0.0, 1.0)) * 255.0).astype(np.uint8)
+    return _encoded(measured)
+
+
+def darken_at_random(image, rng):
+    """Turn a photograph into one of the low-light ones that it could have been, to train on (``--lambda_simulation``).
+
+    Args:
+        image: uint8 array (H, W, 3), sRGB.
+        rng: `numpy.random.Generator`; the same state gives the same picture.
+
+    Returns:
+        uint8 array (H, W, 3), sRGB.
+    """
+    exposure, full_well = (np.exp(rng.uniform(*np.log(limits))) for limits in (EXPOSURES, FULL_WELLS))
+    steeper = srgb_to_linear(image / 255.0) ** rng.uniform(*CONTRASTS)
+    measured = expose(steeper, exposure, rng, full_well / np.array(GAINS), READ_NOISE)
+    return _encoded(measured)
+
+
+def _encoded(linear):
+    """Linear light, clipped, as uint8 sRGB."""
+    return np.rint(linear_to_srgb(np.clip(linear, 0.0, 1.0)) * 255.0).astype(np.uint8)

@@ -3,10 +3,12 @@
 import random
 from functools import partial
 
+import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
 from data.image_folder import domain_folders, find_pictures
+from data.low_light_simulation import darken_at_random
 from data.picture_cache import PictureCache
 from data.transforms import preprocess, resized
 from util.errors import WorkError
@@ -21,7 +23,7 @@ class UnalignedDataset(Dataset):
 
     Args:
         opt: reads dataroot, phase, direction, max_dataset_size, serial_batches, seed, preprocess, load_size,
-            crop_size, size_multiple, smallest_side, no_flip, cache and num_threads.
+            crop_size, size_multiple, smallest_side, no_flip, lambda_simulation, cache and num_threads.
 
     Raises:
         WorkError: one of the two folders is missing or empty.
@@ -40,6 +42,8 @@ class UnalignedDataset(Dataset):
     def __getitem__(self, key):
         """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str}.
 
+        With ``--lambda_simulation``, also "sim_A": B darkened by simulation.
+
         A picture that cannot be read gives the WorkError instead: raised in a worker process it would lose its
         type and its one line.
         """
@@ -55,7 +59,15 @@ class UnalignedDataset(Dataset):
         a, b = self._prepare(a_path, rng), self._prepare(b_path, rng)
         if b.size != a.size:
             b = b.resize(a.size, Image.Resampling.BICUBIC)
-        return {"A": to_tensor(a), "B": to_tensor(b), "A_paths": str(a_path), "B_paths": str(b_path)}
+        return {"A": to_tensor(a), "A_paths": str(a_path), "B_paths": str(b_path), **self._normal_light(b, rng)}
+
+    def _normal_light(self, picture, rng):
+        """What a sample holds of its picture in normal light."""
+        found = {"B": to_tensor(picture)}
+        if self.opt.lambda_simulation:
+            noise = np.random.default_rng(rng.getrandbits(64))
+            found["sim_A"] = to_tensor(Image.fromarray(darken_at_random(np.asarray(picture), noise)))
+        return found
 
     def _prepare(self, path, rng):
         opt = self.opt

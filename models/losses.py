@@ -1,4 +1,4 @@
-"""The adversarial objectives."""
+"""The adversarial objectives, and distances of pictures."""
 
 import torch
 import torch.nn.functional as F
@@ -6,6 +6,10 @@ import torch.nn.functional as F
 from util.precision import full
 
 GAN_MODES = ("lsgan", "vanilla", "wgangp")
+
+# Orthonormal axes of RGB: brightness; red against blue; green against both.
+OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+OPPONENT /= OPPONENT.norm(dim=1, keepdim=True)
 
 
 def gan_loss(mode, scores, is_real):
@@ -29,6 +33,16 @@ def gan_loss(mode, scores, is_real):
 def l1(x, y):
     """The mean absolute difference of two tensors of one shape, in at least single precision: a scalar."""
     return F.l1_loss(full(x), full(y))
+
+
+def opponent_l1(x, y):
+    """The mean absolute difference of brightness and of two opponent colours: (N, 3, H, W) twice -> a scalar.
+
+    The gradient of ``l1`` has no colour where brightness is further off than colour is: all three channels are then
+    wrong in the same direction. Here each axis is judged alone.
+    """
+    difference = full(x) - full(y)
+    return torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference).abs().mean()
 
 
 def gradient_penalty(discriminator, real, fake):

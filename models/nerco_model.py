@@ -18,10 +18,11 @@ from models.weight_average import WeightAverage
 from util import distributed
 from util.image_pool import ImagePool
 
-STAGES = ("real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B")
+STAGES = ("real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B", "sim_A", "sim_B")
 LOSSES = (
     *("D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"),
     *("D_A_edge", "D_B_edge", "D_A_CLIP", "D_B_CLIP", "PreConsis", "H"),
+    "simulation",
 )
 
 
@@ -36,12 +37,14 @@ class NeRCoModel(BaseModel):
     def __init__(self, opt, clip_model=None):
         super().__init__(opt)
         self.parts = {part: part not in opt.ablate for part in ("nrn", "mask", "dual_loop", "identity", "consistency")}
+        self.parts["simulation"] = opt.lambda_simulation > 0
         self.generative = generative_parts(opt.ablate)
         self.discriminative = discriminative_parts(opt.ablate)
         self.model_names = (*self.generative, *self.discriminative)
-        self.layout = torch.channels_last if opt.channels_last else torch.contiguous_format
+        stored = torch.channels_last if opt.channels_last else torch.contiguous_format
+        self.layout = torch.channels_last if self.device.type == "cpu" else stored  # of pictures
         for name in self.model_names:
-            setattr(self, f"net{name}", build_part(name, opt).to(self.device, memory_format=self.layout))
+            setattr(self, f"net{name}", build_part(name, opt).to(self.device, memory_format=stored))
         if opt.ema:
             self.average = WeightAverage({name: self.networks()[name] for name in self._enhancing()}, opt.ema)
         if opt.compile:
@@ -84,21 +87,23 @@ class NeRCoModel(BaseModel):
         return Enhancer.of({name: networks[name] for name in self._enhancing()}, vars(self.opt))
 
     def set_input(self, batch):
-        """Take a batch {"A", "B": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
-        self.real_A, self.real_B = (
-            batch[letter].to(self.device, non_blocking=True, memory_format=self.layout) for letter in ("A", "B")
-        )
+        """Take a batch {"A", "B" and, with simulation, "sim_A": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
+        names = {"real_A": "A", "real_B": "B"} | ({"sim_A": "sim_A"} if self.parts["simulation"] else {})
+        for name, key in names.items():
+            setattr(self, name, batch[key].to(self.device, non_blocking=True, memory_format=self.layout))
         self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
 
     def forward(self):
         """Both loops; calls of one network that can go together share a batch."""
         A, B = self.real_A, self.real_B
-        self.pre_A = self.run(self.netPre, A) if self.parts["nrn"] else A
-        self.h, self.mask = self.run(self.netH, A) if self.parts["mask"] else (None, torch.ones_like(A[:, :1]))
-        guided = torch.cat([A, self.pre_A], dim=1) * self.mask  # (N, 6, H, W)
+        dark = [A, self.sim_A] if self.parts["simulation"] else [A]
+        pre = batched(self.netPre, *dark, call=self.run) if self.parts["nrn"] else dark
+        found = [self.run(self.netH, x) if self.parts["mask"] else (None, torch.ones_like(x[:, :1])) for x in dark]
+        self.pre_A, (self.h, self.mask) = pre[0], found[0]
+        guided = [torch.cat(both, dim=1) * mask for *both, (_, mask) in zip(dark, pre, found, strict=True)]
 
-        # A -> B -> A, with what the identity and the bypass terms ask of the enhancer.
-        to_enhance, to_degrade = {"fake_B": guided}, {}
+        # A -> B -> A, with what the other terms ask of the enhancer.
+        to_enhance, to_degrade = dict(zip(("fake_B", "sim_B"), guided, strict=False)), {}  # (N, 6, H, W) each
         if self.parts["identity"]:
             to_enhance["same_B"], to_degrade["same_A"] = torch.cat([B, B], dim=1), A
         if self.parts["mask"]:
@@ -136,6 +141,7 @@ class NeRCoModel(BaseModel):
     def visual_names(self):
         """The stages that this model has."""
         needs = {"pre_A": "nrn", "mask": "mask", "fake_A": "dual_loop", "rec_B": "dual_loop"}
+        needs |= {"sim_A": "simulation", "sim_B": "simulation"}
         return [stage for stage in STAGES if stage not in needs or self.parts[needs[stage]]]
 
     @property

@@ -6,7 +6,7 @@ The names of losses are those of the released code's log.
 import torch
 
 from models.layers import batched
-from models.losses import l1
+from models.losses import l1, opponent_l1
 
 # What the terms of the generators' objective count in their total, where that is not 1 (docs/method.md, section 3).
 WEIGHTS = {"edge": 0.5, "D_A_CLIP": 0.5, "D_B_CLIP": 0.5, "H": 0.5}
@@ -31,6 +31,10 @@ def generator_terms(model):
     if model.parts["identity"]:
         terms["idt_A"] = opt.lambda_B * opt.lambda_identity * l1(model.same_B, B)
         terms["idt_B"] = opt.lambda_A * opt.lambda_identity * l1(model.same_A, A)
+
+    # Simulation, which the paper does not have: what was darkened comes back.
+    if model.parts["simulation"]:
+        terms["simulation"] = opt.lambda_simulation * opponent_l1(model.sim_B, B)
 
     # Normalisation: pre_A keeps the content of A and looks like low light.
     if model.parts["nrn"] and model.parts["consistency"]:

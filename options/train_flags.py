@@ -90,6 +90,13 @@ def add_objective(group):
         help="weight of the identity terms, relative to the cycles'",
     )
     group.add_argument(
+        "--lambda_simulation",
+        type=weight,
+        default=0.0,
+        metavar="X",
+        help="weight of B against what the enhancer makes of it after simulated darkening (not in the paper); 0: none",
+    )
+    group.add_argument(
         "--edge_filter", choices=EDGE_FILTERS, default="gradient", help="high-pass filter of the edge discriminators"
     )
     group.add_argument(

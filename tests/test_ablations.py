@@ -69,8 +69,8 @@ def test_a_part_is_left_out_cleanly(tmp_path, ablated):
         torch.testing.assert_close(enhancer(model.real_A), model.fake_B)
 
 
-def objective_and_terms(model):
-    model.set_input(pair(1))
+def objective_and_terms(model, batch=None):
+    model.set_input(batch or pair(1))
     model.forward()
     return model.generator_objective().item(), {name: loss.item() for name, loss in model.losses.items()}
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 GROUPS = {
     "generators": ("G_A", "G_B"),
     "discriminators": ("D_A", "D_B", "D_A_edge", "D_B_edge"),
-    "cycles and identity": ("cycle_A", "cycle_B", "idt_A", "idt_B"),
+    "cycles and identity": ("cycle_A", "cycle_B", "idt_A", "idt_B", "simulation"),
     "text": ("D_A_CLIP", "D_B_CLIP"),
     "normalisation and mask": ("PreConsis", "H"),
 }

@@ -1,0 +1,119 @@
+"""--lambda_simulation: normal-light pictures are darkened by simulation, and the enhancer is to undo it."""
+
+import numpy as np
+import pytest
+import torch
+
+from commands import run
+from data.low_light_simulation import darken_at_random
+from models.losses import l1, opponent_l1
+from pictures import photograph, training_folder
+from pictures import pictures_batch as pair
+from test_ablations import objective_and_terms
+from test_data import training_data
+from test_training import small_model
+from util.loss_log import read_losses
+
+STAGES = ["real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B", "sim_A", "sim_B"]
+
+
+def batches(folder, *flags):
+    data = training_data(folder, *flags)
+    data.start_epoch(1)
+    return list(data)
+
+
+def simulated(seed, count=1):
+    batch = pair(seed, count)
+    return batch | {"sim_A": batch["B"] / 10 - 0.9}
+
+
+def test_pictures_come_out_dark_each_in_its_own_way():
+    bright = np.asarray(photograph((64, 48)))
+    darkened = [darken_at_random(bright, np.random.default_rng(seed)) for seed in range(20)]
+    assert {picture.shape for picture in darkened} == {bright.shape}
+    means = [picture.mean() for picture in darkened]
+    assert 1 < min(means) < max(means) < bright.mean() / 2
+    assert len(set(means)) == len(means)
+    assert np.array_equal(darkened[3], darken_at_random(bright, np.random.default_rng(3)))
+
+
+def test_noise_is_as_strong_as_each_channel_is_amplified():
+    gray = np.full((64, 64, 3), 200, np.uint8)
+    red, green, blue = np.mean([darken_at_random(gray, np.random.default_rng(i)).std((0, 1)) for i in range(8)], axis=0)
+    assert red > 1.1 * blue > 1.2 * green > 0
+
+
+def test_a_sample_holds_the_darkened_picture_and_is_otherwise_the_same(tmp_path):
+    training_folder(tmp_path)
+    without, given = batches(tmp_path), batches(tmp_path, "--lambda_simulation", "1")
+    for plain, batch in zip(without, given, strict=True):
+        assert "sim_A" not in plain
+        assert torch.equal(plain["A"], batch["A"]) and torch.equal(plain["B"], batch["B"])
+        assert batch["sim_A"].shape == batch["B"].shape
+        assert batch["sim_A"].mean() < batch["B"].mean() - 0.2
+    workers = batches(tmp_path, "--lambda_simulation", "1", "--num_threads", "2")
+    assert all(torch.equal(a["sim_A"], b["sim_A"]) for a, b in zip(given, workers, strict=True))
+
+
+@pytest.mark.parametrize("flags", [[], ["--ablate", "nrn,mask,dual_loop"], ["--norm", "batch"]])
+def test_the_term_is_the_distance_from_the_normal_light_picture(tmp_path, flags):
+    whole, terms = objective_and_terms(small_model(tmp_path, "--lambda_simulation", "3", *flags), simulated(1))
+    rest, others = objective_and_terms(small_model(tmp_path, *flags), simulated(1))
+    assert set(terms) - set(others) == {"simulation"}
+    assert whole == pytest.approx(rest + terms["simulation"], rel=1e-5)
+
+    model = small_model(tmp_path, "--lambda_simulation", "3", *flags)
+    model.set_input(simulated(1))
+    model.forward()
+    pictures = model.get_current_visuals()
+    assert list(pictures) == [name for name in STAGES if name in pictures] and list(pictures)[-2:] == STAGES[-2:]
+    red, green, blue = (pictures["sim_B"] - pictures["real_B"]).unbind(1)
+    axes = [(red + green + blue) / 3**0.5, (red - blue) / 2**0.5, (red - 2 * green + blue) / 6**0.5]
+    assert terms["simulation"] == pytest.approx(3 * torch.stack(axes).abs().mean().item(), rel=1e-5)
+
+
+def test_colour_counts_where_brightness_is_further_off():
+    asked = torch.full((1, 3, 4, 4), 0.5)
+    given = torch.tensor([-0.5, -0.55, -0.6])[None, :, None, None].repeat(1, 1, 4, 4).requires_grad_()
+    plain, apart = (torch.autograd.grad(loss(given, asked), given)[0] for loss in (l1, opponent_l1))
+    assert torch.equal(plain[:, 0], plain[:, 2])
+    assert (apart[:, 0] > apart[:, 2]).all()  # descending makes the red less and the blue more, towards gray
+
+
+def test_the_darkened_picture_is_enhanced_as_a_real_one_is(tmp_path):
+    model = small_model(tmp_path, "--lambda_simulation", "1")
+    batch = simulated(1)
+    for network in model.networks().values():
+        network.eval()
+    with torch.no_grad():
+        model.set_input(batch)
+        model.forward()
+        torch.testing.assert_close(model.sim_B, model.enhancer()(model.sim_A))
+
+
+def test_the_term_trains_what_enhances_and_nothing_else(tmp_path):
+    model = small_model(tmp_path, "--lambda_simulation", "1")
+    model.set_input(simulated(1))
+    model.forward()
+    model.generator_objective()
+    model.losses["simulation"].backward()
+    trained = {
+        name
+        for name, network in model.networks().items()
+        if any(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
+    }
+    assert trained == {"Pre", "H", "G_A"}
+
+
+@pytest.mark.commands
+def test_a_run_logs_the_term_and_shows_its_pictures(tmp_path):
+    training_folder(tmp_path / "dataset", count=2)
+    flags = "--ngf 16 --ndf 8 --preprocess crop --crop_size 32 --num_threads 0 --no_text --display_id 0 --n_epochs 1"
+    flags += " --n_epochs_decay 0 --print_freq 1 --update_html_freq 1 --lambda_simulation 10"
+    done = run("train.py", "--dataroot", "dataset", "--name", "r", *flags.split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "saves" / "r"
+    assert all(record["losses"]["simulation"] > 0 for record in read_losses(folder))
+    shown = {path.name for path in (folder / "web" / "images").iterdir()}
+    assert any("sim_A" in name for name in shown) and any("sim_B" in name for name in shown)
