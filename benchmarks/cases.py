@@ -23,19 +23,12 @@ from options.train_options import TrainOptions
 SIZES = {"inference": ((600, 400), (1920, 1080)), "training": ((128, 128), (256, 256), (512, 512))}
 SWITCHES = {
     "inference": ("", "--amp bf16", "--amp fp16", "--tile 64", "--compile", "--amp bf16 --compile"),
-    "training": (
-        "",
-        "--channels_last",
-        "--checkpoint_activations",
-        "--amp bf16",
-        "--amp bf16 --channels_last",
-        "--amp fp16",
-        "--compile",
-        "--amp bf16 --channels_last --compile",
-    ),
+    "training": ("", "--checkpoint_activations", "--amp bf16", "--amp fp16", "--compile"),
 }
+# On a CPU, pictures have their channels last in any case.
+ON_A_GPU = ("--channels_last", "--amp bf16 --channels_last", "--amp bf16 --channels_last --compile")
 NAIVE = "naive"  # in the place of switches
-MOST_USED = {"inference": ("", "--amp bf16"), "training": ("", "--amp bf16 --channels_last")}
+MOST_USED = ("", "--amp bf16")
 
 
 @dataclass(frozen=True)
@@ -48,18 +41,6 @@ class Case:
     switches: str
 
 
-def _switches(task, device):
-    """On a CPU, inference always stores pictures pixel by pixel."""
-    if task == "inference" and device.type == "cuda":
-        return [
-            *SWITCHES[task],
-            "--channels_last",
-            "--amp bf16 --channels_last",
-            "--amp bf16 --channels_last --compile",
-        ]
-    return SWITCHES[task]
-
-
 def cases(tasks, device, quick):
     """The cases of a run, naive ones first.
 
@@ -70,11 +51,12 @@ def cases(tasks, device, quick):
     for task in tasks:
         sizes = SIZES[task] if on_gpu else SIZES[task][:2]
         for number, (width, height) in enumerate(sizes[:1] if quick else sizes):
-            chosen = _switches(task, device) if on_gpu or number == 0 else MOST_USED[task]
+            chosen = SWITCHES[task] if on_gpu or number == 0 else MOST_USED
+            chosen = [*chosen, *(ON_A_GPU if on_gpu else ())]
             if quick:
                 chosen = [switches for switches in chosen if "--compile" not in switches]
             if number == 0:
-                chosen = (NAIVE, *chosen)
+                chosen = [NAIVE, *chosen]
             yield from (Case(task, width, height, switches) for switches in chosen)
 
 
@@ -182,6 +164,7 @@ def _training(case, device, ngf, low, normal):
     model = create_model(TrainOptions().parse([*flags, "--gpu_ids", "0" if device.type == "cuda" else "-1", *given]))
     if case.switches == NAIVE:
         naive.slow_down(model.netPre, model.netH, model.netG_A, model.netG_B)
+        model.layout = torch.contiguous_format
         for module in (appearance, nerco_model, objectives):
             module.batched = naive.one_call_at_a_time
     model.set_input({"A": low, "B": normal, "A_paths": ["a"], "B_paths": ["b"]})

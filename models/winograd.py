@@ -95,7 +95,8 @@ def weight_gradient(x, gradient):
         seen = (b @ _tiles(x[:, top : _end(bottom) + 2], SEEN)).view(SEEN**2, -1, channels)
         given = (a.T @ _tiles(gradient[:, top : _end(bottom)], TILE)).view(SEEN**2, -1, outputs).transpose(1, 2)
         total = torch.bmm(given, seen) if total is None else total.baddbmm_(given, seen)  # (36, O, I)
-    return (total.view(SEEN**2, -1).T @ g).view(outputs, channels, 3, 3)
+    taps = g.T @ total.view(SEEN**2, -1)  # (9, O I): twice as fast as its transpose
+    return taps.view(-1, outputs, channels).permute(1, 2, 0).reshape(outputs, channels, 3, 3)
 
 
 def _end(side):

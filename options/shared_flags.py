@@ -110,7 +110,9 @@ def add_speed(group):
         "--amp", choices=list(AMP), default="off", help="mixed precision: convolutions and products in 16 bits"
     )
     group.add_argument(
-        "--channels_last", action="store_true", help="store all channels of a pixel together, in place of planes"
+        "--channels_last",
+        action="store_true",
+        help="store all channels of a pixel together, in place of planes; on a CPU, pictures always are",
     )
     group.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
 
