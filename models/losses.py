@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from util.precision import full
+from util.precision import full, in_full_precision
 
 GAN_MODES = ("lsgan", "vanilla", "wgangp")
 
@@ -41,8 +41,9 @@ def opponent_l1(x, y):
     The gradient of ``l1`` has no colour where brightness is further off than colour is: all three channels are then
     wrong in the same direction. Here each axis is judged alone.
     """
-    difference = full(x) - full(y)
-    return torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference).abs().mean()
+    with in_full_precision(x):
+        difference = full(x) - full(y)
+        return torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference).abs().mean()
 
 
 def gradient_penalty(discriminator, real, fake):

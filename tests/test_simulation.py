@@ -81,6 +81,13 @@ def test_colour_counts_where_brightness_is_further_off():
     assert (apart[:, 0] > apart[:, 2]).all()  # descending makes the red less and the blue more, towards gray
 
 
+def test_the_distance_is_not_rounded_to_16_bits():
+    x, y = torch.rand(2, 1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = opponent_l1(x, y)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(opponent_l1(x, y), expected)
+
+
 def test_the_darkened_picture_is_enhanced_as_a_real_one_is(tmp_path):
     model = small_model(tmp_path, "--lambda_simulation", "1")
     batch = simulated(1)
