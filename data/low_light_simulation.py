@@ -58,20 +58,21 @@ def expose(linear, exposure, rng, full_well_electrons=4000.0, read_noise_electro
     return (electrons + rng.normal(0.0, read_noise_electrons, electrons.shape)) / full_well_electrons
 
 
-def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electrons=3.0):
+def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electrons=3.0, contrast=1.0):
     """Turn a photograph into a low-light one.
 
     Args:
         image: uint8 array (H, W, 3), sRGB.
         exposure, rng, full_well_electrons, read_noise_electrons: as for `expose`; the same state of `rng`
             gives the same picture.
+        contrast: exponent of the scene's linear light.
 
     Returns:
         uint8 array (H, W, 3), sRGB.
     """
-    linear = srgb_to_linear(image / 255.0)
+    linear = srgb_to_linear(image / 255.0) ** contrast
     measured = expose(linear, exposure, rng, full_well_electrons, read_noise_electrons)
-    return _encoded(measured)
+    return np.rint(linear_to_srgb(np.clip(measured, 0.0, 1.0)) * 255.0).astype(np.uint8)
 
 
 def darken_at_random(image, rng):
@@ -85,11 +86,5 @@ def darken_at_random(image, rng):
         uint8 array (H, W, 3), sRGB.
     """
     exposure, full_well = (np.exp(rng.uniform(*np.log(limits))) for limits in (EXPOSURES, FULL_WELLS))
-    steeper = srgb_to_linear(image / 255.0) ** rng.uniform(*CONTRASTS)
-    measured = expose(steeper, exposure, rng, full_well / np.array(GAINS), READ_NOISE)
-    return _encoded(measured)
-
-
-def _encoded(linear):
-    """Linear light, clipped, as uint8 sRGB."""
-    return np.rint(linear_to_srgb(np.clip(linear, 0.0, 1.0)) * 255.0).astype(np.uint8)
+    contrast = rng.uniform(*CONTRASTS)
+    return darken(image, exposure, rng, full_well / np.array(GAINS), READ_NOISE, contrast)

@@ -100,7 +100,7 @@ class NeRCoModel(BaseModel):
         pre = batched(self.netPre, *dark, call=self.run) if self.parts["nrn"] else dark
         found = [self.run(self.netH, x) if self.parts["mask"] else (None, torch.ones_like(x[:, :1])) for x in dark]
         self.pre_A, (self.h, self.mask) = pre[0], found[0]
-        guided = [torch.cat(both, dim=1) * mask for *both, (_, mask) in zip(dark, pre, found, strict=True)]
+        guided = [torch.cat([x, pre_x], dim=1) * mask for x, pre_x, (_, mask) in zip(dark, pre, found, strict=True)]
 
         # A -> B -> A, with what the other terms ask of the enhancer.
         to_enhance, to_degrade = dict(zip(("fake_B", "sim_B"), guided, strict=False)), {}  # (N, 6, H, W) each

@@ -23,8 +23,8 @@ def batches(folder, *flags):
     return list(data)
 
 
-def simulated(seed, count=1):
-    batch = pair(seed, count)
+def simulated(seed):
+    batch = pair(seed)
     return batch | {"sim_A": batch["B"] / 10 - 0.9}
 
 
