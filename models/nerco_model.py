@@ -38,6 +38,7 @@ class NeRCoModel(BaseModel):
         super().__init__(opt)
         self.parts = {part: part not in opt.ablate for part in ("nrn", "mask", "dual_loop", "identity", "consistency")}
         self.parts["simulation"] = opt.lambda_simulation > 0
+        self.warming_up = False  # whether the present step trains on simulated low light alone (--simulation_epochs)
         self.generative = generative_parts(opt.ablate)
         self.discriminative = discriminative_parts(opt.ablate)
         self.model_names = (*self.generative, *self.discriminative)
@@ -92,15 +93,19 @@ class NeRCoModel(BaseModel):
         for name, key in names.items():
             setattr(self, name, batch[key].to(self.device, non_blocking=True, memory_format=self.layout))
         self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
+        epoch = self.schedules[0].epoch if self.schedules else self.opt.epoch_count
+        self.warming_up = epoch <= self.opt.simulation_epochs
 
     def forward(self):
-        """Both loops; calls of one network that can go together share a batch."""
+        """Both loops, or what is trained while warming up; calls of one network that can go together share a batch."""
+        if self.warming_up:
+            (self.pre_sim_A,), _, (guided,) = self._guide(self.sim_A)
+            self.sim_B = self.run(self.netG_A, guided)
+            return
         A, B = self.real_A, self.real_B
         dark = [A, self.sim_A] if self.parts["simulation"] else [A]
-        pre = batched(self.netPre, *dark, call=self.run) if self.parts["nrn"] else dark
-        found = [self.run(self.netH, x) if self.parts["mask"] else (None, torch.ones_like(x[:, :1])) for x in dark]
+        pre, found, guided = self._guide(*dark)
         self.pre_A, (self.h, self.mask) = pre[0], found[0]
-        guided = [torch.cat([x, pre_x], dim=1) * mask for x, pre_x, (_, mask) in zip(dark, pre, found, strict=True)]
 
         # A -> B -> A, with what the other terms ask of the enhancer.
         to_enhance, to_degrade = dict(zip(("fake_B", "sim_B"), guided, strict=False)), {}  # (N, 6, H, W) each
@@ -118,6 +123,13 @@ class NeRCoModel(BaseModel):
         if self.parts["dual_loop"]:
             pre_A1 = self.run(self.netPre, self.fake_A) if self.parts["nrn"] else self.fake_A
             self.rec_B = self.run(self.netG_A, torch.cat([self.fake_A, pre_A1], dim=1))
+
+    def _guide(self, *dark):
+        """What the enhancer needs of low light: of each picture its normalised one, (h, mask), and its input."""
+        pre = batched(self.netPre, *dark, call=self.run) if self.parts["nrn"] else dark
+        found = [self.run(self.netH, x) if self.parts["mask"] else (None, torch.ones_like(x[:, :1])) for x in dark]
+        guided = [torch.cat([x, pre_x], dim=1) * mask for x, pre_x, (_, mask) in zip(dark, pre, found, strict=True)]
+        return pre, found, guided
 
     def _call(self, network, inputs):
         """Set the attributes that ``inputs`` names to what the network makes of them."""
@@ -139,7 +151,9 @@ class NeRCoModel(BaseModel):
 
     @property
     def visual_names(self):
-        """The stages that this model has."""
+        """The stages of the last step."""
+        if self.warming_up:
+            return ["real_B", "sim_A", "sim_B"]
         needs = {"pre_A": "nrn", "mask": "mask", "fake_A": "dual_loop", "rec_B": "dual_loop"}
         needs |= {"sim_A": "simulation", "sim_B": "simulation"}
         return [stage for stage in STAGES if stage not in needs or self.parts[needs[stage]]]
@@ -167,7 +181,7 @@ class NeRCoModel(BaseModel):
         Returns:
             The generators' total plus the discriminators' losses, a scalar tensor.
         """
-        discriminators = [self.networks()[name] for name in self.discriminative]
+        discriminators = [] if self.warming_up else [self.networks()[name] for name in self.discriminative]
         self.set_requires_grad(discriminators, False)
         with self.precision.autocast():
             self.forward()

@@ -15,6 +15,8 @@ WEIGHTS = {"edge": 0.5, "D_A_CLIP": 0.5, "D_B_CLIP": 0.5, "H": 0.5}
 def generator_terms(model):
     """The terms of the generators' objective, {name: scalar}, for the parts that the model has."""
     opt, A, B = model.opt, model.real_A, model.real_B
+    if model.warming_up:
+        return _warm_up_terms(model)
     taken_for_real = _colour_verdicts(model)
 
     def verdicts(*names):
@@ -47,6 +49,15 @@ def generator_terms(model):
 
     # A verdict that nobody is there to give is the number 0.
     return {name: term for name, term in terms.items() if torch.is_tensor(term)}
+
+
+def _warm_up_terms(model):
+    """What is left where nothing but simulated low light trains: B comes back, and pre_A keeps the content of A."""
+    opt = model.opt
+    terms = {"simulation": opt.lambda_simulation * opponent_l1(model.sim_B, model.real_B)}
+    if model.parts["nrn"] and model.parts["consistency"]:
+        terms["PreConsis"] = 4 * opt.lambda_A * l1(model.pre_sim_A, model.sim_A)
+    return terms
 
 
 def _colour_verdicts(model):

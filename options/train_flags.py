@@ -97,6 +97,13 @@ def add_objective(group):
         help="weight of B against what the enhancer makes of it after simulated darkening (not in the paper); 0: none",
     )
     group.add_argument(
+        "--simulation_epochs",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="first epochs, in which the enhancer learns from simulated low light alone, several times as fast",
+    )
+    group.add_argument(
         "--edge_filter", choices=EDGE_FILTERS, default="gradient", help="high-pass filter of the edge discriminators"
     )
     group.add_argument(

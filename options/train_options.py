@@ -64,6 +64,8 @@ class TrainOptions(BaseOptions):
             raise UsageError("--lambda_gp compares pictures of one size: choose a --preprocess that crops")
         if opt.checkpoint_activations and opt.norm == "batch":
             raise UsageError("--checkpoint_activations would count batch statistics twice: not with --norm batch")
+        if opt.simulation_epochs and not opt.lambda_simulation:
+            raise UsageError("--simulation_epochs has nothing else to train with: give --lambda_simulation a weight")
         if opt.val_ref and not opt.val_dir:
             raise UsageError("--val_ref holds references for the pictures of --val_dir: add that")
         last = opt.n_epochs + opt.n_epochs_decay

@@ -28,6 +28,16 @@ def simulated(seed):
     return batch | {"sim_A": batch["B"] / 10 - 0.9}
 
 
+def weights(model):
+    return {name: [p.detach().clone() for p in network.parameters()] for name, network in model.networks().items()}
+
+
+def changed(model, before):
+    """The networks whose weights are others than before."""
+    pairs = {name: zip(now, before[name], strict=True) for name, now in weights(model).items()}
+    return {name for name in pairs if not all(torch.equal(x, y) for x, y in pairs[name])}
+
+
 def test_pictures_come_out_dark_each_in_its_own_way():
     bright = np.asarray(photograph((64, 48)))
     darkened = [darken_at_random(bright, np.random.default_rng(seed)) for seed in range(20)]
@@ -111,6 +121,70 @@ def test_the_term_trains_what_enhances_and_nothing_else(tmp_path):
         if any(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
     }
     assert trained == {"Pre", "H", "G_A"}
+
+
+def test_a_warm_up_trains_the_enhancer_on_simulated_low_light_alone(tmp_path):
+    model = small_model(tmp_path, "--lambda_simulation", "3", "--simulation_epochs", "1")
+    model.setup(model.opt)
+    before = weights(model)
+    model.set_input(simulated(1))
+    reported = model.optimize_parameters()
+    losses = model.get_current_losses()
+    assert list(losses) == ["PreConsis", "simulation"]
+    assert reported == pytest.approx(sum(losses.values()), rel=1e-5)
+    assert list(model.get_current_visuals()) == ["real_B", "sim_A", "sim_B"]
+    assert changed(model, before) == {"Pre", "H", "G_A"}
+
+    # The same picture costs the same as in a whole step, where the term is one of many.
+    whole = small_model(tmp_path, "--lambda_simulation", "3")
+    whole.set_input(simulated(1))
+    whole.forward()
+    whole.generator_objective()
+    assert losses["simulation"] == pytest.approx(whole.get_current_losses()["simulation"], rel=1e-5)
+
+
+def test_after_the_warm_up_everything_trains(tmp_path):
+    model = small_model(tmp_path, "--lambda_simulation", "3", "--simulation_epochs", "1")
+    model.setup(model.opt)
+    model.set_input(simulated(1))
+    model.optimize_parameters()
+    model.update_learning_rate()
+    assert list(model.get_current_visuals()) == ["real_B", "sim_A", "sim_B"]  # still those of the last step
+    model.set_input(simulated(1))
+    before = weights(model)
+    model.optimize_parameters()
+    assert {"D_A", "G_B", "cycle_A", "simulation"} <= set(model.get_current_losses())
+    assert list(model.get_current_visuals()) == STAGES
+    assert changed(model, before) == set(model.model_names)
+
+
+@pytest.mark.parametrize("parts", ["nrn,mask", "consistency", "color,edge,dual_loop,identity"])
+def test_a_warm_up_goes_without_parts(tmp_path, parts):
+    model = small_model(tmp_path, "--lambda_simulation", "3", "--simulation_epochs", "1", "--ablate", parts)
+    model.set_input(simulated(1))
+    model.optimize_parameters()
+    assert ("PreConsis" in model.get_current_losses()) == (parts == "color,edge,dual_loop,identity")
+
+
+@pytest.mark.commands
+def test_a_warm_up_is_resumed_where_it_was(tmp_path):
+    training_folder(tmp_path / "dataset", count=2)
+    flags = "--ngf 16 --ndf 8 --preprocess crop --crop_size 32 --num_threads 0 --no_text --display_id 0 --gpu_ids -1"
+    flags += " --n_epochs_decay 0 --print_freq 1 --update_html_freq 1 --save_epoch_freq 1"
+    flags += " --lambda_simulation 10 --simulation_epochs 2"
+    command = ["train.py", "--dataroot", "dataset", "--name", "r"]
+    for more in (["--n_epochs", "1", *flags.split()], ["--n_epochs", "3", "--continue_train"]):
+        done = run(*command, *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    warm = [set(record["losses"]) == {"PreConsis", "simulation"} for record in read_losses(tmp_path / "saves" / "r")]
+    assert warm == [True] * 4 + [False] * 2
+
+
+@pytest.mark.commands
+def test_a_warm_up_needs_something_to_train_with(tmp_path):
+    done = run("train.py", "--dataroot", ".", "--name", "r", "--simulation_epochs", "1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("give --lambda_simulation a weight")
 
 
 @pytest.mark.commands
