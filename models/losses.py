@@ -35,15 +35,18 @@ def l1(x, y):
     return F.l1_loss(full(x), full(y))
 
 
-def opponent_l1(x, y):
-    """The mean absolute difference of brightness and of two opponent colours: (N, 3, H, W) twice -> a scalar.
+def opponent_distance(x, y):
+    """How far brightness and two opponent colours are off: (N, 3, H, W) twice -> a scalar.
 
-    The gradient of ``l1`` has no colour where brightness is further off than colour is: all three channels are then
-    wrong in the same direction. Here each axis is judged alone.
+    The mean absolute difference along the three axes, plus the mean squared distance of colours. The gradient of
+    ``l1`` has no colour where brightness is further off than colour is: all three channels are then wrong in the
+    same direction. Here each axis is judged alone. And a network that cannot tell colours yet answers an absolute
+    difference with their median, which is gray, but a squared one with their mean, which leads on to colours.
     """
     with in_full_precision(x):
         difference = full(x) - full(y)
-        return torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference).abs().mean()
+        along = torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference)
+        return along.abs().mean() + along[:, 1:].square().sum(dim=1).mean()
 
 
 def gradient_penalty(discriminator, real, fake):

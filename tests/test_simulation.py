@@ -6,7 +6,7 @@ import torch
 
 from commands import run
 from data.low_light_simulation import darken_at_random
-from models.losses import l1, opponent_l1
+from models.losses import l1, opponent_distance
 from pictures import photograph, training_folder
 from pictures import pictures_batch as pair
 from test_ablations import objective_and_terms
@@ -80,22 +80,32 @@ def test_the_term_is_the_distance_from_the_normal_light_picture(tmp_path, flags)
     assert list(pictures) == [name for name in STAGES if name in pictures] and list(pictures)[-2:] == STAGES[-2:]
     red, green, blue = (pictures["sim_B"] - pictures["real_B"]).unbind(1)
     axes = [(red + green + blue) / 3**0.5, (red - blue) / 2**0.5, (red - 2 * green + blue) / 6**0.5]
-    assert terms["simulation"] == pytest.approx(3 * torch.stack(axes).abs().mean().item(), rel=1e-5)
+    expected = torch.stack(axes).abs().mean() + (axes[1] ** 2 + axes[2] ** 2).mean()
+    assert terms["simulation"] == pytest.approx(3 * expected.item(), rel=1e-5)
 
 
 def test_colour_counts_where_brightness_is_further_off():
     asked = torch.full((1, 3, 4, 4), 0.5)
     given = torch.tensor([-0.5, -0.55, -0.6])[None, :, None, None].repeat(1, 1, 4, 4).requires_grad_()
-    plain, apart = (torch.autograd.grad(loss(given, asked), given)[0] for loss in (l1, opponent_l1))
+    plain, apart = (torch.autograd.grad(loss(given, asked), given)[0] for loss in (l1, opponent_distance))
     assert torch.equal(plain[:, 0], plain[:, 2])
     assert (apart[:, 0] > apart[:, 2]).all()  # descending makes the red less and the blue more, towards gray
 
 
+def test_a_colour_that_one_of_three_pixels_has_is_better_answered_than_gray():
+    asked = torch.zeros(1, 3, 1, 3)
+    asked[0, 0, 0, 0] = 1  # the median of these colours is gray
+    pale = torch.full((1, 3, 1, 3), 1 / 3)
+    pale[:, 0] += 0.1
+    gray = pale.mean(dim=1, keepdim=True).expand_as(pale)
+    assert opponent_distance(pale, asked) < opponent_distance(gray, asked)
+
+
 def test_the_distance_is_not_rounded_to_16_bits():
     x, y = torch.rand(2, 1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    expected = opponent_l1(x, y)
+    expected = opponent_distance(x, y)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(opponent_l1(x, y), expected)
+        assert torch.equal(opponent_distance(x, y), expected)
 
 
 def test_the_darkened_picture_is_enhanced_as_a_real_one_is(tmp_path):
