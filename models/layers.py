@@ -177,3 +177,13 @@ def batched(network, *inputs, call=lambda network, x: network(x)):
         return [call(network, x) for x in inputs]
     outputs = call(network, torch.cat(inputs))  # (len(inputs) * N, ...)
     return list(outputs.chunk(len(inputs)))
+
+
+def keep_tanh_sloping(network, slope=0.1):
+    """Add ``slope`` to the gradient of a network's tanh layers, from now on; what they compute stays the same.
+
+    A saturated tanh has no slope, so no distance of pictures can bring a value back that has gone too far.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Tanh):
+            layer.register_forward_hook(lambda _, given, answer: answer + slope * (given[0] - given[0].detach()))

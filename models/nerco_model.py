@@ -10,7 +10,7 @@ from models.appearance import AppearanceDiscriminator
 from models.base_model import BaseModel
 from models.edges import EdgeFilter
 from models.enhancer import NETWORKS, Enhancer
-from models.layers import batched
+from models.layers import batched, keep_tanh_sloping
 from models.objectives import WEIGHTS, discriminator_errors, generator_terms
 from models.parts import build_part, discriminative_parts, generative_parts
 from models.text_prior import load_clip, text_prior_of
@@ -48,6 +48,8 @@ class NeRCoModel(BaseModel):
             setattr(self, f"net{name}", build_part(name, opt).to(self.device, memory_format=stored))
         if opt.ema:
             self.average = WeightAverage({name: self.networks()[name] for name in self._enhancing()}, opt.ema)
+        if self.parts["simulation"]:
+            keep_tanh_sloping(self.netG_A)  # or white spots grow, by which instance norms let brightness through
         if opt.compile:
             for network in self.networks().values():
                 network.compile()

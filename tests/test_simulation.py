@@ -108,6 +108,19 @@ def test_the_distance_is_not_rounded_to_16_bits():
         assert torch.equal(opponent_distance(x, y), expected)
 
 
+def test_what_is_too_white_can_come_back(tmp_path):
+    found = []
+    for flags in [], ["--lambda_simulation", "1"]:
+        network = small_model(tmp_path, *flags).netG_A
+        x = torch.full((1, 16, 8, 8), 1e4, requires_grad=True)
+        y = torch.nn.Sequential(*network.model[-2:])(x)
+        y.sum().backward()
+        found.append((y.detach(), x.grad))
+    (plain, flat), (sloping, steep) = found
+    assert torch.equal(plain, sloping) and plain.abs().min() > 0.999
+    assert not flat.any() and steep.any()
+
+
 def test_the_darkened_picture_is_enhanced_as_a_real_one_is(tmp_path):
     model = small_model(tmp_path, "--lambda_simulation", "1")
     batch = simulated(1)
