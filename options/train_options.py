@@ -66,6 +66,8 @@ class TrainOptions(BaseOptions):
             raise UsageError("--checkpoint_activations would count batch statistics twice: not with --norm batch")
         if opt.simulation_epochs and not opt.lambda_simulation:
             raise UsageError("--simulation_epochs has nothing else to train with: give --lambda_simulation a weight")
+        if opt.simulation_epochs and opt.lr_policy == "plateau":
+            raise UsageError("--lr_policy plateau compares epochs, which have two objectives with --simulation_epochs")
         if opt.val_ref and not opt.val_dir:
             raise UsageError("--val_ref holds references for the pictures of --val_dir: add that")
         last = opt.n_epochs + opt.n_epochs_decay

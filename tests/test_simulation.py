@@ -199,15 +199,23 @@ def test_a_warm_up_is_resumed_where_it_was(tmp_path):
     for more in (["--n_epochs", "1", *flags.split()], ["--n_epochs", "3", "--continue_train"]):
         done = run(*command, *more, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+        assert ", up to epoch 2 on simulated low light alone, seed 0" in done.stdout
     warm = [set(record["losses"]) == {"PreConsis", "simulation"} for record in read_losses(tmp_path / "saves" / "r")]
     assert warm == [True] * 4 + [False] * 2
 
 
 @pytest.mark.commands
-def test_a_warm_up_needs_something_to_train_with(tmp_path):
-    done = run("train.py", "--dataroot", ".", "--name", "r", "--simulation_epochs", "1", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "give --lambda_simulation a weight"),
+        (["--lambda_simulation", "1", "--lr_policy", "plateau"], "which have two objectives with --simulation_epochs"),
+    ],
+)
+def test_a_warm_up_that_cannot_be_is_refused(tmp_path, flags, said):
+    done = run("train.py", "--dataroot", ".", "--name", "r", "--simulation_epochs", "1", *flags, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("give --lambda_simulation a weight")
+    assert done.stderr.splitlines()[-1].endswith(said)
 
 
 @pytest.mark.commands

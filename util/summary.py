@@ -30,6 +30,8 @@ def summary(opt, data, model, folder, progress):
     start = f"epoch {progress['epoch']} of {opt.n_epochs + opt.n_epochs_decay}"
     if progress["pictures"]:
         start += f", going on after {progress['pictures']} pictures"
+    if opt.simulation_epochs:
+        start += f", up to epoch {opt.simulation_epochs} on simulated low light alone"
     return {
         "run": f"{opt.name}: {start}, seed {opt.seed}",
         "device": _device_name(model.device),
