@@ -32,7 +32,7 @@ def main():
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
     pictures = None if opt.export else create_dataset(opt)
     enhancer = Enhancer.from_checkpoint(weights, opt.epoch, device, opt.ema)
-    check_architecture(opt, enhancer.options)
+    check_architecture(opt, enhancer.options, opt.name)
     if opt.verbose:
         print(enhancer)
     if opt.export:

@@ -59,7 +59,7 @@ class BaseModel(ABC):
         return {name: getattr(self, f"net{name}") for name in self.model_names}
 
     def setup(self, opt):
-        """Make the schedules and, with ``--continue_train``, load what a run goes on from.
+        """Make the schedules; load what a run goes on from (``--continue_train``) or starts from (``--init_from``).
 
         Returns:
             The progress that was saved with the weights (see ``save``), or None for a new run.
@@ -69,6 +69,8 @@ class BaseModel(ABC):
         if opt.continue_train:
             self.load_networks(opt.epoch)
             progress = self._load_train_state(opt.epoch)
+        elif opt.init_from:
+            self.start_from(Path(opt.init_from))
         if opt.verbose:
             for name, network in self.networks().items():
                 print(f"net{name}: {network}")
@@ -163,6 +165,22 @@ class BaseModel(ABC):
                 if not current_file(self.folder, net_file(epoch, averaged)).exists():
                     averaged = name  # a run that is averaged only from here on
                 load_network(network, read_state_dict(self.folder, epoch, averaged), net_file(epoch, averaged))
+
+    def start_from(self, folder):
+        """Read latest_net_X.pth into those networks that a folder has it of.
+
+        Raises:
+            WorkError: there is none, or a file is damaged or does not fit its network.
+        """
+        found = [name for name in self.networks() if current_file(folder, net_file("latest", name)).exists()]
+        if not found:
+            raise WorkError(f"{folder}: holds no weights to start from (latest_net_*.pth); check --init_from")
+        averages = self.average.networks if self.average else {}
+        for name in found:
+            state = read_state_dict(folder, "latest", name)
+            for networks in (self.networks(), averages):
+                if name in networks:
+                    load_network(networks[name], state, folder / net_file("latest", name))
 
     def _network_files(self, epoch):
         networks = self.networks()

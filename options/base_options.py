@@ -95,12 +95,13 @@ class BaseOptions:
             raise UsageError("--dropout and --no_dropout contradict each other: leave one out")
 
 
-def check_architecture(opt, built):
+def check_architecture(opt, built, where):
     """Refuse flags that contradict the weights.
 
     Args:
         opt: parsed options.
         built: {flag: value} of the networks that the weights belong to.
+        where: the weights' folder or name, for the error.
 
     Raises:
         UsageError: names the flag and the weights' value.
@@ -108,4 +109,4 @@ def check_architecture(opt, built):
     for flag, value in built.items():
         typed = opt.given.get(flag, value)
         if typed != value:
-            raise UsageError(f"--{flag} {typed}: the weights in {opt.name} have {value}; leave this flag out")
+            raise UsageError(f"--{flag} {typed}: the weights in {where} have {value}; leave this flag out")

@@ -1,18 +1,20 @@
-"""What a run that goes on takes from the options it was started with."""
+"""What a run takes from the options of the weights that it goes on from or starts from."""
 
 from pathlib import Path
 
 from models.enhancer import ARCHITECTURE, NETWORKS
 from models.released import architecture_of
 from options.base_options import check_architecture
-from util.checkpoint import read_options, read_state_dict
+from util.checkpoint import net_file, read_options, read_state_dict
+from util.errors import WorkError
 
 # Flags about this call rather than about the run.
 OF_THE_CALL = {
     *("name", "suffix", "checkpoints_dir", "dataroot", "continue_train", "epoch", "load_iter"),
     *("gpu_ids", "num_threads", "verbose", "compile", "dry_run"),
 }
-FIXED = (*ARCHITECTURE, "ndf", "netD", "n_layers_D")  # what the stored weights were built for
+JUDGES = ("ndf", "netD", "n_layers_D")  # what shapes the discriminators
+FIXED = (*ARCHITECTURE, *JUDGES)  # what the stored weights were built for
 
 
 def adopt_stored_options(opt):
@@ -28,12 +30,41 @@ def adopt_stored_options(opt):
         UsageError: a typed flag contradicts the weights.
         WorkError: there are no weights, or they cannot be read.
     """
-    folder = Path(opt.checkpoints_dir) / opt.name
+    stored = _stored_options(Path(opt.checkpoints_dir) / opt.name, opt.epoch)
+    check_architecture(opt, {flag: stored[flag] for flag in FIXED if flag in stored}, opt.name)
+    _adopt(opt, {flag: value for flag, value in stored.items() if flag in vars(opt) and flag not in OF_THE_CALL})
+
+
+def adopt_architecture(opt):
+    """Give the flags that shape networks, where they were not typed, the values of the weights to start from.
+
+    Which parts there are (``--ablate``) is the new run's own affair.
+
+    Args:
+        opt: the options of training with ``--init_from``; changed in place.
+
+    Raises:
+        UsageError, WorkError: as ``adopt_stored_options``.
+    """
+    folder = Path(opt.init_from)
+    if not folder.is_dir():
+        raise WorkError(f"{folder}: no such folder; check --init_from")
+    stored = _stored_options(folder, "latest")
+    shaping = (*ARCHITECTURE, *(JUDGES if any(folder.glob(net_file("latest", "D_*"))) else ()))
+    shape = {flag: stored[flag] for flag in shaping if flag in stored and flag != "ablate"}
+    check_architecture(opt, shape, opt.init_from)
+    _adopt(opt, shape)
+
+
+def _stored_options(folder, epoch):
     stored = read_options(folder)
     if stored is None:
-        states = {net: read_state_dict(folder, opt.epoch, net) for net in NETWORKS}
+        states = {net: read_state_dict(folder, epoch, net) for net in NETWORKS}
         stored = {**architecture_of(states, folder), "recipe": "released"}
-    check_architecture(opt, {flag: stored[flag] for flag in FIXED if flag in stored})
-    for flag, value in stored.items():
-        if flag in vars(opt) and flag not in opt.given and flag not in OF_THE_CALL:
+    return stored
+
+
+def _adopt(opt, values):
+    for flag, value in values.items():
+        if flag not in opt.given:
             setattr(opt, flag, value)

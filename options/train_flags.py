@@ -18,6 +18,11 @@ def add_run_of_training(group):
         help="go on with the run NAME where the weights --epoch were saved, with its options",
     )
     group.add_argument(
+        "--init_from",
+        metavar="DIR",
+        help="start a new run from the networks whose latest weights this folder holds (default: all start at random)",
+    )
+    group.add_argument(
         "--dry_run",
         action="store_true",
         help="check options, data and weights, print the plan, and stop; nothing is written or downloaded",

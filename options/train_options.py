@@ -4,7 +4,7 @@ from data.transforms import PREPROCESS
 from options.base_options import BaseOptions
 from options.output_flags import add_saving, add_showing, add_validation
 from options.recipes import RECIPES
-from options.resume import adopt_stored_options
+from options.resume import adopt_architecture, adopt_stored_options
 from options.shared_flags import add_data, add_kept, add_networks, add_run, add_speed
 from options.train_flags import add_memory, add_objective, add_recipe, add_run_of_training, add_schedule, add_text
 from util.errors import UsageError
@@ -39,6 +39,8 @@ class TrainOptions(BaseOptions):
     def complete(self, opt):
         if opt.continue_train:
             adopt_stored_options(opt)
+        elif opt.init_from:
+            adopt_architecture(opt)
         for flag, values in RECIPES.items():
             # What a run was started with outlives --continue_train, unless a recipe is typed anew.
             if flag not in opt.given and (getattr(opt, flag) is None or "recipe" in opt.given):
@@ -47,6 +49,8 @@ class TrainOptions(BaseOptions):
 
     def check(self, opt):
         super().check(opt)
+        if opt.continue_train and "init_from" in opt.given:
+            raise UsageError("--init_from starts a new run, --continue_train goes on with one: leave one of them out")
         fixed_size = opt.preprocess.endswith("crop")
         if opt.preprocess == "resize_and_crop" and opt.crop_size > opt.load_size:
             raise UsageError(

@@ -150,9 +150,9 @@ def test_refusals_are_one_line(flags, told):
 
 def test_flags_that_contradict_the_weights_are_refused():
     opt = TestOptions().parse([*NEEDED, "--ngf", "32"])
-    check_architecture(opt, {"ngf": 32})
-    with pytest.raises(UsageError, match="--ngf 32: the weights in n have 64"):
-        check_architecture(opt, {"ngf": 64})
+    check_architecture(opt, {"ngf": 32}, "r")
+    with pytest.raises(UsageError, match="--ngf 32: the weights in r have 64"):
+        check_architecture(opt, {"ngf": 64}, "r")
 
 
 def test_compiling_needs_a_compiler(monkeypatch, tmp_path):

@@ -30,6 +30,8 @@ def summary(opt, data, model, folder, progress):
     start = f"epoch {progress['epoch']} of {opt.n_epochs + opt.n_epochs_decay}"
     if progress["pictures"]:
         start += f", going on after {progress['pictures']} pictures"
+    elif opt.init_from:
+        start += f", starting from the weights in {opt.init_from}"
     if opt.simulation_epochs:
         start += f", up to epoch {opt.simulation_epochs} on simulated low light alone"
     return {
