@@ -9,10 +9,14 @@ place; a real one sees one colour, and the interpolation of the others spreads i
 """
 
 import numpy as np
+from PIL import Image
 
-# What `darken_at_random` draws from. With these, other pictures of LOL come out as dark as its low-light ones, with
-# as much contrast, and with noise as strong and as independent of its neighbours.
-EXPOSURES = (0.01, 0.08)
+# What `darken_at_random` draws from. Up to an exposure of 0.08, other pictures of LOL come out as dark as its low-light
+# ones, with as much contrast, and with noise as strong and as independent of its neighbours. Greater exposures are
+# those of other dark photographs; without them, an enhancer turns whatever is less dark to white.
+EXPOSURES = (0.01, 0.3)
+UNEVENNESS = 1.0  # at most, of the logarithm of the light: places that are lit less, as at night
+LIGHTS = 3  # random values per side, between which the light changes smoothly
 CONTRASTS = (1.0, 1.6)  # exponents of linear light: a camera's curve is steeper than sRGB's
 FULL_WELLS = (1e4, 6e4)  # electrons, of green
 GAINS = (3.0, 1.0, 2.0)  # white balance amplifies red and blue, and with them their noise
@@ -44,7 +48,8 @@ def expose(linear, exposure, rng, full_well_electrons=4000.0, read_noise_electro
 
     Args:
         linear: float array of any shape, linear light in [0, 1].
-        exposure: light let in, as a factor of the original photograph's; above 0, below 1 darkens.
+        exposure: light let in, as a factor of the original photograph's; above 0, below 1 darkens. One number
+            or an array that broadcasts to the picture's shape.
         rng: `numpy.random.Generator` that the noise is drawn from.
         full_well_electrons: electrons that a value of 1 stands for, or an array of one number per channel. A higher
             ISO setting lowers it: each doubling halves the electrons that white stands for, and the noise becomes
@@ -87,4 +92,12 @@ def darken_at_random(image, rng):
     """
     exposure, full_well = (np.exp(rng.uniform(*np.log(limits))) for limits in (EXPOSURES, FULL_WELLS))
     contrast = rng.uniform(*CONTRASTS)
+    light = rng.uniform(0, UNEVENNESS) * uneven_light(*image.shape[:2], rng)
+    exposure = np.minimum(1.0, exposure * np.exp(light))[..., None]
     return darken(image, exposure, rng, full_well / np.array(GAINS), READ_NOISE, contrast)
+
+
+def uneven_light(height, width, rng):
+    """A smooth random function of place: float32 array (height, width), about as often below 0 as above."""
+    values = Image.fromarray(rng.normal(size=(LIGHTS, LIGHTS)).astype(np.float32))
+    return np.asarray(values.resize((width, height), Image.Resampling.BICUBIC))

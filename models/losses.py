@@ -10,6 +10,9 @@ GAN_MODES = ("lsgan", "vanilla", "wgangp")
 # Orthonormal axes of RGB: brightness; red against blue; green against both.
 OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
 OPPONENT /= OPPONENT.norm(dim=1, keepdim=True)
+# Of squared differences along the last two. Photographs vary along green least of all, and with equal weights greens
+# and reds are learned last.
+COLOUR_WEIGHTS = torch.tensor([2.0, 10.0])
 
 
 def gan_loss(mode, scores, is_real):
@@ -38,7 +41,7 @@ def l1(x, y):
 def opponent_distance(x, y):
     """How far brightness and two opponent colours are off: (N, 3, H, W) twice -> a scalar.
 
-    The mean absolute difference along the three axes, plus the mean squared distance of colours. The gradient of
+    The mean absolute difference along the three axes, plus weighted mean squared differences of colours. The gradient of
     ``l1`` has no colour where brightness is further off than colour is: all three channels are then wrong in the
     same direction. Here each axis is judged alone. And a network that cannot tell colours yet answers an absolute
     difference with their median, which is gray, but a squared one with their mean, which leads on to colours.
@@ -46,7 +49,8 @@ def opponent_distance(x, y):
     with in_full_precision(x):
         difference = full(x) - full(y)
         along = torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference)
-        return along.abs().mean() + along[:, 1:].square().sum(dim=1).mean()
+        of_colours = COLOUR_WEIGHTS.to(difference) * along[:, 1:].square().mean((0, 2, 3))
+        return along.abs().mean() + of_colours.sum()
 
 
 def gradient_penalty(discriminator, real, fake):
