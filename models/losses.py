@@ -41,8 +41,8 @@ def l1(x, y):
 def opponent_distance(x, y):
     """How far brightness and two opponent colours are off: (N, 3, H, W) twice -> a scalar.
 
-    The mean absolute difference along the three axes, plus weighted mean squared differences of colours. The gradient of
-    ``l1`` has no colour where brightness is further off than colour is: all three channels are then wrong in the
+    The mean absolute difference along the three axes, plus weighted mean squared differences of colours. The gradient
+    of ``l1`` has no colour where brightness is further off than colour is: all three channels are then wrong in the
     same direction. Here each axis is judged alone. And a network that cannot tell colours yet answers an absolute
     difference with their median, which is gray, but a squared one with their mean, which leads on to colours.
     """
