@@ -15,7 +15,7 @@ from PIL import Image
 # ones, with as much contrast, and with noise as strong and as independent of its neighbours. Greater exposures are
 # those of other dark photographs; without them, an enhancer turns whatever is less dark to white.
 EXPOSURES = (0.01, 0.3)
-UNEVENNESS = 1.0  # at most, of the logarithm of the light: places that are lit less, as at night
+UNEVENNESS = 0.3  # at most, of the logarithm of the light: places that are lit less, as at night
 LIGHTS = 3  # random values per side, between which the light changes smoothly
 CONTRASTS = (1.0, 1.6)  # exponents of linear light: a camera's curve is steeper than sRGB's
 FULL_WELLS = (1e4, 6e4)  # electrons, of green

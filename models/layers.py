@@ -179,6 +179,13 @@ def batched(network, *inputs, call=lambda network, x: network(x)):
     return list(outputs.chunk(len(inputs)))
 
 
+def freeze_batch_norms(network):
+    """Let the batch norms of a network normalise by their running statistics in training, too, and keep those."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
 def keep_tanh_sloping(network, slope=0.1):
     """Add ``slope`` to the gradient of a network's tanh layers, from now on; what they compute stays the same.
 

@@ -10,7 +10,7 @@ from models.appearance import AppearanceDiscriminator
 from models.base_model import BaseModel
 from models.edges import EdgeFilter
 from models.enhancer import NETWORKS, Enhancer
-from models.layers import batched, keep_tanh_sloping
+from models.layers import batched, freeze_batch_norms, keep_tanh_sloping
 from models.objectives import WEIGHTS, discriminator_errors, generator_terms
 from models.parts import build_part, discriminative_parts, generative_parts
 from models.text_prior import load_clip, text_prior_of
@@ -39,6 +39,7 @@ class NeRCoModel(BaseModel):
         self.parts = {part: part not in opt.ablate for part in ("nrn", "mask", "dual_loop", "identity", "consistency")}
         self.parts["simulation"] = opt.lambda_simulation > 0
         self.warming_up = False  # whether the present step trains on simulated low light alone (--simulation_epochs)
+        self.frozen = False  # whether batch norms keep their statistics by now (--freeze_norm_epoch)
         self.generative = generative_parts(opt.ablate)
         self.discriminative = discriminative_parts(opt.ablate)
         self.model_names = (*self.generative, *self.discriminative)
@@ -97,6 +98,15 @@ class NeRCoModel(BaseModel):
         self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
         epoch = self.schedules[0].epoch if self.schedules else self.opt.epoch_count
         self.warming_up = epoch <= self.opt.simulation_epochs
+        if self.opt.freeze_norm_epoch and epoch >= self.opt.freeze_norm_epoch:
+            self._freeze_norms()
+
+    def _freeze_norms(self):
+        if self.average and not self.frozen:  # those of the last few pictures differ from step to step
+            self.average.lend_statistics()
+        self.frozen = True
+        for name in self.generative:
+            freeze_batch_norms(self.networks()[name])
 
     def forward(self):
         """Both loops, or what is trained while warming up; calls of one network that can go together share a batch."""

@@ -29,3 +29,10 @@ class WeightAverage:
             for kept, buffer in zip(average.buffers(), present.buffers(), strict=True):
                 # The statistics of a batch norm follow the last few pictures; the weights' average is not theirs.
                 kept.lerp_(buffer, 1 - decay) if buffer.is_floating_point() else kept.copy_(buffer)
+
+    @torch.no_grad()
+    def lend_statistics(self):
+        """Give the followed networks the averaged buffers: the statistics of batch norms."""
+        for name, average in self.networks.items():
+            for kept, buffer in zip(average.buffers(), self.followed[name].buffers(), strict=True):
+                buffer.copy_(kept)

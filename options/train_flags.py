@@ -109,6 +109,13 @@ def add_objective(group):
         help="first epochs, in which the enhancer learns from simulated low light alone, several times as fast",
     )
     group.add_argument(
+        "--freeze_norm_epoch",
+        type=not_negative,
+        default=0,
+        metavar="N",
+        help="from this epoch on, batch norms of the generators keep their statistics, as in inference (0: never)",
+    )
+    group.add_argument(
         "--edge_filter", choices=EDGE_FILTERS, default="gradient", help="high-pass filter of the edge discriminators"
     )
     group.add_argument(

@@ -68,6 +68,8 @@ class TrainOptions(BaseOptions):
             raise UsageError("--lambda_gp compares pictures of one size: choose a --preprocess that crops")
         if opt.checkpoint_activations and opt.norm == "batch":
             raise UsageError("--checkpoint_activations would count batch statistics twice: not with --norm batch")
+        if opt.freeze_norm_epoch and opt.norm != "batch":
+            raise UsageError("--freeze_norm_epoch is about batch norms: add --norm batch, or leave it out")
         if opt.simulation_epochs and not opt.lambda_simulation:
             raise UsageError("--simulation_epochs has nothing else to train with: give --lambda_simulation a weight")
         if opt.simulation_epochs and opt.lr_policy == "plateau":
