@@ -11,7 +11,15 @@ import torch
 
 from models.schedules import Schedule
 from util import distributed
-from util.checkpoint import cpu_state_dict, drop_old, load_network, net_file, read_state_dict, read_tensors
+from util.checkpoint import (
+    cpu_state_dict,
+    drop_old,
+    load_network,
+    net_file,
+    read_options,
+    read_state_dict,
+    read_tensors,
+)
 from util.device import select_device
 from util.errors import WorkError
 from util.files import current_file, make_folder, write_set
@@ -175,12 +183,16 @@ class BaseModel(ABC):
         found = [name for name in self.networks() if current_file(folder, net_file("latest", name)).exists()]
         if not found:
             raise WorkError(f"{folder}: holds no weights to start from (latest_net_*.pth); check --init_from")
-        averages = self.average.networks if self.average else {}
+        averages, stored = self.average.networks if self.average else {}, read_options(folder) or {}
         for name in found:
-            state = read_state_dict(folder, "latest", name)
+            state = self.adapted(name, read_state_dict(folder, "latest", name), stored)
             for networks in (self.networks(), averages):
                 if name in networks:
                     load_network(networks[name], state, folder / net_file("latest", name))
+
+    def adapted(self, name, state, stored):
+        """The state dict of another run's network as this one needs it; ``stored``: that run's options."""
+        return state
 
     def _network_files(self, epoch):
         networks = self.networks()

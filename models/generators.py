@@ -110,3 +110,18 @@ class UNetBlock(nn.Module):
 
     def forward(self, x):
         return torch.cat([x, self.model(x)], dim=1)  # (N, 2 outer, H, W)
+
+
+def with_one_copy(state):
+    """The weights of an enhancer that computes from one picture what another computed from two copies of it.
+
+    Args:
+        state: {key: tensor} of a generator with 6 input channels that was given cat(x, x).
+
+    Returns:
+        The same for cat(x, anything), where the second half counts nothing.
+    """
+    first = next(key for key, weight in state.items() if weight.dim() == 4 and weight.shape[1] == 6)
+    weight = state[first].float()
+    once = weight[:, :3] + weight[:, 3:]
+    return {**state, first: torch.cat([once, torch.zeros_like(once)], dim=1)}

@@ -10,6 +10,7 @@ from models.appearance import AppearanceDiscriminator
 from models.base_model import BaseModel
 from models.edges import EdgeFilter
 from models.enhancer import NETWORKS, Enhancer
+from models.generators import with_one_copy
 from models.layers import batched, freeze_batch_norms, keep_tanh_sloping
 from models.objectives import WEIGHTS, discriminator_errors, generator_terms
 from models.parts import build_part, discriminative_parts, generative_parts
@@ -221,6 +222,13 @@ class NeRCoModel(BaseModel):
         mean = distributed.mean(float(self._total_sum) / max(1, self._steps))
         self._total_sum, self._steps = torch.zeros_like(self._total_sum), 0
         return mean
+
+    def adapted(self, name, state, stored):
+        # Without normalisation the enhancer was given the picture twice. It goes on as if once, so that what a new
+        # network makes of the picture has no say at first.
+        if name == "G_A" and self.parts["nrn"] and "nrn" in stored.get("ablate", ()):
+            return with_one_copy(state)
+        return state
 
     def extra_state(self):
         return {"total_sum": self._total_sum, "steps": self._steps}

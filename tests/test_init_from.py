@@ -32,7 +32,7 @@ def equal(network, other):
 @pytest.fixture
 def earlier(tmp_path):
     """The folder of an earlier run, and its model."""
-    model = model_of("--ngf", 20, "--norm", "batch", "--ablate", "nrn", "--checkpoints_dir", tmp_path)
+    model = model_of("--ngf", 20, "--norm", "batch", "--ablate", "edge", "--checkpoints_dir", tmp_path)
     torch.manual_seed(7)
     for network in model.networks().values():
         for parameter in network.parameters():
@@ -100,3 +100,19 @@ def test_the_shipped_weights_are_a_start(tmp_path):
     for name in ("Pre", "H", "G_A"):
         shipped, trained = (torch.load(at / f"latest_net_{name}.pth") for at in (DEMO, tmp_path / "saves" / "new"))
         assert all(torch.allclose(shipped[key].float(), trained[key], rtol=0, atol=1e-4) for key in shipped)
+
+
+@pytest.mark.parametrize("net", ["resnet_6blocks", "unet_128"])
+def test_an_enhancer_goes_on_as_it_was_whatever_a_new_network_normalises(tmp_path, net):
+    flags = ["--ngf", 16, "--netG", net, "--crop_size", 128]
+    before = model_of(*flags, "--ablate", "nrn", "--checkpoints_dir", tmp_path)
+    before.save_networks("latest")
+    save_options(before.folder, before.opt)
+    after = model_of(*flags, "--init_from", before.folder)
+    x = torch.rand(1, 3, 128, 128) * 2 - 1
+    with torch.no_grad():
+        for network in (before.netG_A, after.netG_A):
+            network.eval()
+        expected = before.netG_A(torch.cat([x, x], 1))
+        torch.testing.assert_close(after.netG_A(torch.cat([x, after.netPre(x)], 1)), expected, rtol=1e-3, atol=1e-4)
+        assert equal(before.netH, after.netH)
