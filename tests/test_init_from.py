@@ -53,7 +53,8 @@ def test_networks_and_their_shape_come_from_the_folder(earlier):
 
 def test_what_the_folder_lacks_starts_as_in_any_new_run(earlier):
     folder, _ = earlier
-    (folder / "latest_net_D_A.pth").unlink()
+    for name in ("Pre", "D_A"):
+        (folder / f"latest_net_{name}.pth").unlink()
     new, fresh = model_of("--init_from", folder), model_of("--ngf", 20, "--norm", "batch")
     assert equal(new.netPre, fresh.netPre) and equal(new.netD_A, fresh.netD_A)
     assert not equal(new.netD_B, fresh.netD_B)
