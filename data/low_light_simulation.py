@@ -16,6 +16,7 @@ from PIL import Image
 # those of other dark photographs; without them, an enhancer turns whatever is less dark to white.
 EXPOSURES = (0.01, 0.3)
 UNEVENNESS = 0.3  # at most, of the logarithm of the light: places that are lit less, as at night
+CAST = 0.2  # standard deviation of the logarithm of red and of blue: low light of LOL is tinted by as much
 LIGHTS = 3  # random values per side, between which the light changes smoothly
 CONTRASTS = (1.0, 1.6)  # exponents of linear light: a camera's curve is steeper than sRGB's
 FULL_WELLS = (1e4, 6e4)  # electrons, of green
@@ -93,7 +94,8 @@ def darken_at_random(image, rng):
     exposure, full_well = (np.exp(rng.uniform(*np.log(limits))) for limits in (EXPOSURES, FULL_WELLS))
     contrast = rng.uniform(*CONTRASTS)
     light = rng.uniform(0, UNEVENNESS) * uneven_light(*image.shape[:2], rng)
-    exposure = np.minimum(1.0, exposure * np.exp(light))[..., None]
+    cast = rng.normal(0, CAST, 3) * (1, 0, 1)
+    exposure = np.minimum(1.0, exposure * np.exp(light[..., None] + cast))
     return darken(image, exposure, rng, full_well / np.array(GAINS), READ_NOISE, contrast)
 
 

@@ -56,6 +56,14 @@ def test_noise_is_as_strong_as_each_channel_is_amplified():
     assert red > 1.1 * blue > 1.2 * green > 0
 
 
+def test_low_light_is_tinted():
+    gray = np.full((40, 40, 3), 200, np.uint8)
+    red, green, blue = np.transpose([darken_at_random(gray, np.random.default_rng(i)).mean((0, 1)) for i in range(20)])
+    for colour in (red, blue):
+        assert 0.8 < min(colour / green) < 0.93 and 1.15 < max(colour / green) < 1.35
+    assert abs(np.corrcoef(red / green, blue / green)[0, 1]) < 0.7  # each in its own way
+
+
 def test_some_places_get_less_light_than_others():
     gray = np.full((60, 60, 3), 200, np.uint8)
     uneven = []
