@@ -113,7 +113,7 @@ def add_objective(group):
         type=not_negative,
         default=0,
         metavar="N",
-        help="from this epoch on, batch norms of the generators keep their statistics, as in inference (0: never)",
+        help="number of the first epoch in which the generators' batch norms keep their statistics; 0: none",
     )
     group.add_argument(
         "--edge_filter", choices=EDGE_FILTERS, default="gradient", help="high-pass filter of the edge discriminators"

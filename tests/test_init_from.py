@@ -100,7 +100,8 @@ def test_the_shipped_weights_are_a_start(tmp_path):
 
     for name in ("Pre", "H", "G_A"):
         shipped, trained = (torch.load(at / f"latest_net_{name}.pth") for at in (DEMO, tmp_path / "saves" / "new"))
-        assert all(torch.allclose(shipped[key].float(), trained[key], rtol=0, atol=1e-4) for key in shipped)
+        learned = [key for key in shipped if key.endswith(("weight", "bias"))]  # not the statistics of norms
+        assert all(torch.allclose(shipped[key].float(), trained[key], rtol=0, atol=1e-4) for key in learned)
 
 
 @pytest.mark.parametrize("net", ["resnet_6blocks", "unet_128"])
