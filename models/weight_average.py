@@ -26,13 +26,17 @@ class WeightAverage:
         for name, average in self.networks.items():
             present = self.followed[name]
             torch._foreach_lerp_(list(average.parameters()), list(present.parameters()), 1 - decay)
-            for kept, buffer in zip(average.buffers(), present.buffers(), strict=True):
-                # The statistics of a batch norm follow the last few pictures; the weights' average is not theirs.
-                kept.lerp_(buffer, 1 - decay) if buffer.is_floating_point() else kept.copy_(buffer)
+        for kept, buffer in self._buffers():
+            # The statistics of a batch norm follow the last few pictures; the weights' average is not theirs.
+            kept.lerp_(buffer, 1 - decay) if buffer.is_floating_point() else kept.copy_(buffer)
 
     @torch.no_grad()
     def lend_statistics(self):
         """Give the followed networks the averaged buffers: the statistics of batch norms."""
+        for kept, buffer in self._buffers():
+            buffer.copy_(kept)
+
+    def _buffers(self):
+        """Pairs of buffers, averaged and followed."""
         for name, average in self.networks.items():
-            for kept, buffer in zip(average.buffers(), self.followed[name].buffers(), strict=True):
-                buffer.copy_(kept)
+            yield from zip(average.buffers(), self.followed[name].buffers(), strict=True)

@@ -60,7 +60,7 @@ def test_what_the_folder_lacks_starts_as_in_any_new_run(earlier):
     assert not equal(new.netD_B, fresh.netD_B)
 
 
-def test_the_authors_three_networks_are_enough(earlier, tmp_path):
+def test_the_authors_three_networks_are_enough(tmp_path):
     trained = model_of("--ngf", 20, "--checkpoints_dir", tmp_path / "saves")
     trained.save_networks("latest")
     release = tmp_path / "release"
