@@ -11,14 +11,11 @@ place; a real one sees one colour, and the interpolation of the others spreads i
 import numpy as np
 from PIL import Image
 
-# What `darken_at_random` draws from. Up to an exposure of 0.08, other pictures of LOL come out as dark as its low-light
-# ones, with as much contrast, and with noise as strong and as independent of its neighbours. Greater exposures are
-# those of other dark photographs; without them, an enhancer turns whatever is less dark to white.
-EXPOSURES = (0.01, 0.3)
-UNEVENNESS = 0.3  # at most, of the logarithm of the light: places that are lit less, as at night
-CAST = 0.2  # standard deviation of the logarithm of red and of blue: low light of LOL is tinted by as much
+# What `darken_at_random` draws from: how LOL's low-light pictures differ from normal-light ones of the same scenes.
+UNEVENNESS = 0.1  # at most, of the logarithm of the light: places that are lit less, as at night
+CAST = 0.14  # standard deviation of the logarithm of red and of blue
 LIGHTS = 3  # random values per side, between which the light changes smoothly
-CONTRASTS = (1.0, 1.6)  # exponents of linear light: a camera's curve is steeper than sRGB's
+CONTRASTS = (0.8, 1.3)  # exponents of linear light: a camera's curve is not quite sRGB's
 FULL_WELLS = (1e4, 6e4)  # electrons, of green
 GAINS = (3.0, 1.0, 2.0)  # white balance amplifies red and blue, and with them their noise
 READ_NOISE = 4.0  # electrons
@@ -81,22 +78,38 @@ def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electron
     return np.rint(linear_to_srgb(np.clip(measured, 0.0, 1.0)) * 255.0).astype(np.uint8)
 
 
-def darken_at_random(image, rng):
+def darken_at_random(image, level, rng, scene=None):
     """Turn a photograph into one of the low-light ones that it could have been, to train on (``--lambda_simulation``).
 
     Args:
         image: uint8 array (H, W, 3), sRGB.
+        level: how dark it becomes: the mean of its values, in [0, 255]; no photograph becomes brighter than it was.
         rng: `numpy.random.Generator`; the same state gives the same picture.
+        scene: uint8 array (h, w, 3), the whole of which ``image`` is a part, in any size: its mean is what is to reach
+            ``level``, so that dark parts stay darker than others. None: the image itself.
 
     Returns:
         uint8 array (H, W, 3), sRGB.
     """
-    exposure, full_well = (np.exp(rng.uniform(*np.log(limits))) for limits in (EXPOSURES, FULL_WELLS))
+    full_well = np.exp(rng.uniform(*np.log(FULL_WELLS)))
     contrast = rng.uniform(*CONTRASTS)
     light = rng.uniform(0, UNEVENNESS) * uneven_light(*image.shape[:2], rng)
     cast = rng.normal(0, CAST, 3) * (1, 0, 1)
+    exposure = exposure_for(level, srgb_to_linear((image if scene is None else scene) / 255.0) ** contrast)
     exposure = np.minimum(1.0, exposure * np.exp(light[..., None] + cast))
     return darken(image, exposure, rng, full_well / np.array(GAINS), READ_NOISE, contrast)
+
+
+def exposure_for(level, linear):
+    """The exposure, at most 1, with which linear light in [0, 1] gives sRGB values of the mean ``level`` (of 255)."""
+    low, high = np.log(1e-4), 0.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        if 255.0 * linear_to_srgb(linear * np.exp(middle)).mean() < level:
+            low = middle
+        else:
+            high = middle
+    return np.exp(high)
 
 
 def uneven_light(height, width, rng):

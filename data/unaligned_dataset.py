@@ -42,7 +42,7 @@ class UnalignedDataset(Dataset):
     def __getitem__(self, key):
         """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str}.
 
-        With ``--lambda_simulation``, also "sim_A": B darkened by simulation.
+        With ``--lambda_simulation``, also "sim_A": B darkened by simulation, until it is as dark as A as a whole.
 
         A picture that cannot be read gives the WorkError instead: raised in a worker process it would lose its
         type and its one line.
@@ -56,27 +56,34 @@ class UnalignedDataset(Dataset):
         rng = random.Random(f"{self.opt.seed} {epoch} {index}")
         a_path = self.a_paths[index % len(self.a_paths)]
         b_path = self.b_paths[index % len(self.b_paths)] if self.opt.serial_batches else rng.choice(self.b_paths)
-        a, b = self._prepare(a_path, rng), self._prepare(b_path, rng)
+        low, normal = self.cache.open(a_path), self.cache.open(b_path)
+        a, b = self._prepare(low, rng), self._prepare(normal, rng)
         if b.size != a.size:
             b = b.resize(a.size, Image.Resampling.BICUBIC)
-        return {"A": to_tensor(a), "A_paths": str(a_path), "B_paths": str(b_path), **self._normal_light(b, rng)}
+        found = self._normal_light(b, rng, normal, low)
+        return {"A": to_tensor(a), "A_paths": str(a_path), "B_paths": str(b_path), **found}
 
-    def _normal_light(self, picture, rng):
-        """What a sample holds of its picture in normal light."""
+    def _normal_light(self, picture, rng, whole, low):
+        """What a sample holds of its picture in normal light, a part of ``whole``; darkened, it is like ``low``."""
         found = {"B": to_tensor(picture)}
         if self.opt.lambda_simulation:
             noise = np.random.default_rng(rng.getrandbits(64))
-            found["sim_A"] = to_tensor(Image.fromarray(darken_at_random(np.asarray(picture), noise)))
+            dark = darken_at_random(np.asarray(picture), _overview(low).mean(), noise, _overview(whole))
+            found["sim_A"] = to_tensor(Image.fromarray(dark))
         return found
 
-    def _prepare(self, path, rng):
+    def _prepare(self, picture, rng):
         opt = self.opt
-        picture = self.cache.open(path)
         picture = preprocess(
             picture, opt.preprocess, opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side, rng
         )
         mirrored = not opt.no_flip and rng.random() < 0.5
         return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+
+
+def _overview(picture):
+    """A picture in 32x32 pixels that average its own: uint8 array (32, 32, 3)."""
+    return np.asarray(picture.resize((32, 32), Image.Resampling.BOX))
 
 
 class EpochSampler(Sampler):

@@ -6,7 +6,7 @@ The names of losses are those of the released code's log.
 import torch
 
 from models.layers import batched
-from models.losses import l1, opponent_distance
+from models.losses import l1, restoration_distance
 
 # What the terms of the generators' objective count in their total, where that is not 1 (docs/method.md, section 3).
 WEIGHTS = {"edge": 0.5, "D_A_CLIP": 0.5, "D_B_CLIP": 0.5, "H": 0.5}
@@ -36,7 +36,7 @@ def generator_terms(model):
 
     # Simulation, which the paper does not have: what was darkened comes back.
     if model.parts["simulation"]:
-        terms["simulation"] = opt.lambda_simulation * opponent_distance(model.sim_B, B)
+        terms["simulation"] = opt.lambda_simulation * restoration_distance(model.sim_B, B)
 
     # Normalisation: pre_A keeps the content of A and looks like low light.
     if model.parts["nrn"] and model.parts["consistency"]:
@@ -54,7 +54,7 @@ def generator_terms(model):
 def _warm_up_terms(model):
     """What is left where nothing but simulated low light trains: B comes back, and pre_A keeps the content of A."""
     opt = model.opt
-    terms = {"simulation": opt.lambda_simulation * opponent_distance(model.sim_B, model.real_B)}
+    terms = {"simulation": opt.lambda_simulation * restoration_distance(model.sim_B, model.real_B)}
     if model.parts["nrn"] and model.parts["consistency"]:
         terms["PreConsis"] = 4 * opt.lambda_A * l1(model.pre_sim_A, model.sim_A)
     return terms
