@@ -110,7 +110,7 @@ demo-train: install
 test: install
 	$(RUN) -m ruff check --extend-exclude "$(ENV)" .
 	$(RUN) -m ruff format --check --extend-exclude "$(ENV)" .
-	$(RUN) -m pytest $(PYTEST_FLAGS)
+	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_FLAGS)
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__

@@ -6,6 +6,8 @@ from pathlib import Path
 
 # Read when torch is loaded: threads that spin while they wait are slow where other programs run, too.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, which want cores, too
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch

@@ -274,7 +274,7 @@ def test_the_demos_flags_are_understood(target):
 def test_make_test_stops_at_the_first_failure(project_with_python):
     ruff = "ruff check --extend-exclude .venv ."
     style = "ruff format --check --extend-exclude .venv ."
-    tests = "pytest -k a or b"
+    tests = "pytest -n auto --maxprocesses 4 --dist loadfile -k a or b"
     flags = "PYTEST_FLAGS=-k 'a or b'"
     project_with_python.make("install")
     assert project_with_python.make("test", flags)[:2] == (0, [ruff, style, tests])
