@@ -42,7 +42,8 @@ def test_bands_are_exact(kind, size, band):
     with torch.inference_mode():
         whole = enhancer(low, stages=True)
     for found, expected in zip(enhance_in_bands(enhancer, low, band), whole, strict=True):
-        torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
+        # Without an instance norm pre_A reaches tens of thousands, of which rounding takes its share.
+        torch.testing.assert_close(found, expected, atol=1e-9 * max(1, expected.abs().max().item() / 1000), rtol=0)
 
 
 def jumps(values):
