@@ -66,15 +66,14 @@ def structural_dissimilarity(x, y):
     The mean over the channels and over windows of 8x8 pixels, four pixels apart: a sixteenth of all windows tells the
     same at a sixteenth of the cost. H and W are at least 8.
     """
-    with in_full_precision(x):
-        x, y = full(x), full(y)
-        means = F.avg_pool2d(torch.cat([x, y, x * x, y * y, x * y], dim=1), 8, stride=4)
-        mean_x, mean_y, xx, yy, xy = means.chunk(5, dim=1)
-        variance_x, variance_y, covariance = xx - mean_x.square(), yy - mean_y.square(), xy - mean_x * mean_y
-        # Values as far from black as they are above -1; variances of [-1, 1] are four times those of [0, 1].
-        mean_x, mean_y = mean_x + 1, mean_y + 1
-        light = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
-        return 1 - (light * (2 * covariance + C2) / (variance_x + variance_y + C2)).mean()
+    x, y = full(x), full(y)
+    means = F.avg_pool2d(torch.cat([x, y, x * x, y * y, x * y], dim=1), 8, stride=4)
+    mean_x, mean_y, xx, yy, xy = means.chunk(5, dim=1)
+    variance_x, variance_y, covariance = xx - mean_x.square(), yy - mean_y.square(), xy - mean_x * mean_y
+    # Values as far from black as they are above -1; variances of [-1, 1] are four times those of [0, 1].
+    mean_x, mean_y = mean_x + 1, mean_y + 1
+    light = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
+    return 1 - (light * (2 * covariance + C2) / (variance_x + variance_y + C2)).mean()
 
 
 def gradient_penalty(discriminator, real, fake):

@@ -21,7 +21,8 @@ from util.checkpoint import net_file, read_options, read_state_dict
 from util.errors import WorkError
 
 DEMO = ROOT / "saves" / "demo"
-SHIPPED = {net_file("latest", net) for net in NETWORKS} | {"train_opt.json", "train_opt.txt", "loss_log.txt"}
+RECORDS = {"train_opt.json", "train_opt.txt", "loss_log.txt"}
+SHIPPED = {net_file("latest", net) for net in NETWORKS} | RECORDS
 
 
 def options(**others):
@@ -212,7 +213,7 @@ def test_the_demo_weights_are_small_and_without_places():
     networks = Enhancer.from_checkpoint(DEMO, device="cpu").networks()
     weights = {path.name for path in DEMO.glob("*.pth")}
     assert weights == {net_file("latest", net) for net in networks}
-    assert {path.name for path in DEMO.iterdir()} >= SHIPPED - {net_file("latest", net) for net in NETWORKS}
+    assert {path.name for path in DEMO.iterdir()} >= RECORDS
     assert not [value for value in read_options(DEMO).values() if isinstance(value, str) and value.startswith("/")]
 
 
@@ -228,9 +229,8 @@ def test_the_demo_weights_brighten_a_dark_photograph():
 
 @pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="not a git checkout")
 def test_git_keeps_the_demo_weights_and_no_others():
-    weights = {f"latest_net_{net}.pth" for net in NETWORKS}
-    records = SHIPPED - weights | {"README.md", "losses.jsonl", "validation.jsonl"}
-    kept = [f"saves/demo/{name}" for name in sorted(records | {path.name for path in DEMO.glob("*.pth")})]
+    weights = {path.name for path in DEMO.glob("*.pth")}
+    kept = [f"saves/demo/{name}" for name in (*weights, *RECORDS, "README.md", "losses.jsonl", "validation.jsonl")]
     others = ("saves/my_run/latest_net_G_A.pth", "saves/demo/latest_net_D_A.pth", "saves/demo/latest_enhancer.onnx")
     asked = "\n".join([*kept, "saves/README.md", *others])
     command = ["git", "check-ignore", "--no-index", "--stdin"]

@@ -1,0 +1,66 @@
+"""Photographs darkened by simulation: how dark, how noisy, how tinted they come out."""
+
+import numpy as np
+import pytest
+
+from data.low_light_simulation import darken_at_random
+from pictures import photograph
+
+
+def darkened(picture, seed, level=25.0, scene=None):
+    return darken_at_random(picture, level, np.random.default_rng(seed), scene).astype(float)
+
+
+def test_pictures_come_out_as_dark_as_asked_each_in_its_own_way():
+    bright = np.asarray(photograph((64, 48)))
+    for level in (8, 25, 60):
+        found = [darkened(bright, seed, level) for seed in range(20)]
+        assert {picture.shape for picture in found} == {bright.shape}
+        means = [picture.mean() for picture in found]
+        assert np.mean(means) == pytest.approx(level, rel=0.06) and len(set(means)) == len(means)
+        assert max(means) < 1.3 * level and min(means) > level / 1.3
+    assert np.array_equal(found[3], darkened(bright, 3, level))
+
+
+def test_a_part_is_as_dark_as_it_is_in_the_whole():
+    scene = np.full((32, 32, 3), 220, np.uint8)
+    scene[:, :16] = 60
+    shadow, light = scene[:, :16], scene[:, 16:]
+    for seed in range(5):
+        whole = darkened(scene, seed, 40.0)
+        parts = [darkened(part, seed, 40.0, scene).mean() for part in (shadow, light)]
+        assert parts == pytest.approx([whole[:, :16].mean(), whole[:, 16:].mean()], rel=0.15)
+        assert parts[0] < 0.5 * parts[1]
+
+
+def test_no_picture_becomes_brighter():
+    dim = np.full((40, 40, 3), 30, np.uint8)
+    for seed in range(10):
+        assert darkened(dim, seed, 200.0).mean() < 45  # a tone curve may lift it, more light may not
+
+
+def test_noise_is_as_strong_as_each_channel_is_amplified():
+    gray = np.full((64, 64, 3), 200, np.uint8)
+    dark = [darkened(gray, seed) for seed in range(8)]
+    # Neighbours get as good as the same light, so that what is between them is noise.
+    red, green, blue = np.mean([np.diff(picture, axis=1).std((0, 1)) for picture in dark], axis=0)
+    assert red > 1.1 * blue > 1.2 * green > 0
+
+
+def test_low_light_is_tinted():
+    gray = np.full((40, 40, 3), 200, np.uint8)
+    red, green, blue = np.transpose([darkened(gray, seed).mean((0, 1)) for seed in range(20)])
+    for colour in (red, blue):
+        assert 0.75 < min(colour / green) < 0.95 and 1.05 < max(colour / green) < 1.3
+    assert abs(np.corrcoef(red / green, blue / green)[0, 1]) < 0.7  # each in its own way
+
+
+def test_some_places_get_less_light_than_others():
+    gray = np.full((60, 60, 3), 200, np.uint8)
+    uneven = []
+    for seed in range(20):
+        green = darkened(gray, seed)[..., 1]
+        parts = green.reshape(3, 20, 3, 20).mean((1, 3))  # of neighbours, without noise
+        uneven.append(parts.max() / parts.min())
+        assert np.abs(np.diff(green.reshape(6, 10, 6, 10).mean((1, 3)), axis=0)).max() < green.max() / 2  # smooth
+    assert min(uneven) < 1.05 and max(uneven) > 1.12
