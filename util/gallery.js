@@ -206,6 +206,8 @@ function openFullView(list) {
     opener = pressed;
     look(list().find((card) => card.picture.contains(pressed)));
     view.showModal();
+    // Not by autofocus, which browsers also obey when the page loads, whatever has the focus by then.
+    document.getElementById("next").focus();
     fillScreen();
   });
   document.getElementById("previous").addEventListener("click", () => move(-1));

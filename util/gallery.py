@@ -180,7 +180,7 @@ def _full_view():
             tags.dl(id="full-values", cls="values")
             with tags.div(cls="buttons"):
                 tags.button("Previous", id="previous", type="button")
-                tags.button("Next", id="next", type="button", autofocus=True)
+                tags.button("Next", id="next", type="button")
                 tags.button("Close", id="close", type="button")
         tags.div(id="full-picture")
         with tags.p(cls="keys"):
