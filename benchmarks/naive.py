@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.layers import InstanceNorm
+from models.norms import InstanceNorm
 from models.nrn import NRN, pixel_centres, positional_encoding
 from models.winograd import Conv3x3
 

@@ -1,16 +1,16 @@
 """Feature maps computed band by band of rows, for pictures whose maps would not fit into memory.
 
 Nothing here approximates. A convolution's rows need a few rows of its input, so maps are computed where they are
-asked for and forgotten again. Only an instance norm looks at the whole picture: its statistics are gathered in a
-pass of their own, after which the rows are computed once more. What is dear to compute and small is stored
-(`Stored`); what is cheap or large is not.
+asked for and forgotten again. Only an instance norm, and a layer norm, looks at the whole picture: its statistics are
+gathered in a pass of their own, after which the rows are computed once more. What is dear to compute and small is
+stored (`Stored`); what is cheap or large is not.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.layers import channel_statistics
+from models.norms import LayerInstanceNorm, channel_statistics
 from util.precision import full
 
 # A band is as many rows as hold this many values of the widest map (64 MiB in single precision): enough that
@@ -154,11 +154,13 @@ class Upsampled(Map):
 
 
 def normed(norm, source, relu=False):
-    """A norm layer (instance, batch in evaluation, or none), and maybe a ReLU, on a map."""
+    """A norm layer (of any kind, in evaluation), and maybe a ReLU, on a map."""
     if isinstance(norm, nn.InstanceNorm2d):
         mean, variance = statistics(source)
         scale = (variance + norm.eps).rsqrt()
         shift = -mean * scale
+    elif isinstance(norm, LayerInstanceNorm):
+        scale, shift = norm.coefficients(*statistics(source))
     elif isinstance(norm, nn.BatchNorm2d):
         scale = (norm.weight * (norm.running_var + norm.eps).rsqrt())[None, :, None, None]
         shift = norm.bias[None, :, None, None] - norm.running_mean[None, :, None, None] * scale

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from models.layers import conv_has_bias, norm_layer, resnet_trunk
+from models.layers import resnet_trunk
+from models.norms import conv_has_bias, norm_layer
 
 GENERATORS = ("resnet_9blocks", "resnet_6blocks", "unet_128", "unet_256")
 

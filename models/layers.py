@@ -1,85 +1,12 @@
-"""Layers that several networks share: norms, the residual block, the ResNet trunk, weight initialisation."""
+"""Layers that several networks share: the residual block, the ResNet trunk, weight initialisation."""
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from models.norms import conv_has_bias, norm_layer
 from models.winograd import Conv3x3
 
-NORMS = ("instance", "batch", "none")
-SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing digits that count
 INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
-
-
-def norm_layer(norm, channels):
-    """A normalisation layer that keeps (N, channels, H, W).
-
-    Args:
-        norm: ``instance`` (no affine parameters, no running statistics), ``batch`` (with both), or ``none``.
-        channels: number of feature maps.
-    """
-    if norm == "instance":
-        return InstanceNorm(channels)
-    if norm == "batch":
-        return nn.BatchNorm2d(channels)
-    # A module that does nothing keeps the numbering of the layers, and with it the keys of a checkpoint.
-    return nn.Identity()
-
-
-class InstanceNorm(nn.InstanceNorm2d):
-    """Instance norm without parameters or statistics; at inference on a CPU it may overwrite its input.
-
-    There, PyTorch's own takes a tenth of the time of all networks. Exported files keep the operation that other
-    programs know.
-    """
-
-    def forward(self, x):
-        if x.is_cuda or torch.jit.is_tracing():
-            return super().forward(x)
-        if torch.is_grad_enabled():
-            return self._with_gradient(x)
-        if x.is_contiguous() or x.dtype in (torch.float16, torch.bfloat16):
-            return F.group_norm(x, self.num_features, eps=self.eps)  # groups of one channel each
-        # With channels last, group norm takes the difference of two large sums, which costs digits.
-        mean, variance = channel_statistics(x)
-        scale = variance.add_(self.eps).rsqrt_()
-        return torch.addcmul(mean.neg_().mul_(scale), x, scale, out=x)
-
-    def _with_gradient(self, x):
-        if x.is_contiguous():
-            return super().forward(x)
-        # PyTorch's own would turn channels last into planes, and each layer after it would turn them back.
-        samples = [F.batch_norm(sample, None, None, training=True, eps=self.eps) for sample in x.split(1)]
-        return samples[0] if len(samples) == 1 else torch.cat(samples)
-
-
-def channel_statistics(x):
-    """Mean and variance of each channel of each sample, without gradients: (N, C, H, W) -> two (N, C, 1, 1).
-
-    With channels last, batch norm's kernel is twenty times as fast as PyTorch's variance; it adds up value by value,
-    so that it is given few rows at a time.
-    """
-    if x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last):
-        variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
-        return mean, variance
-    rows = max(1, SUMMED_PIXELS // x.shape[3])
-    found = [_statistics_of_one(sample.split(rows, dim=2)) for sample in x.split(1)]
-    mean, variance = (torch.stack(values)[:, :, None, None] for values in zip(*found, strict=True))
-    return mean, variance
-
-
-def _statistics_of_one(parts):
-    means, variances = zip(*(torch.batch_norm_update_stats(part, None, None, 0.0) for part in parts), strict=True)
-    means, variances = torch.stack(means), torch.stack(variances)  # (parts, C)
-    share = means.new_tensor([part.shape[2] for part in parts])[:, None]
-    share = share / share.sum()
-    mean = (share * means).sum(0)
-    return mean, (share * (variances + (means - mean).square())).sum(0)
-
-
-def conv_has_bias(norm):
-    """Whether a convolution that a norm follows has a bias: as in the released weights, only with ``instance``."""
-    return norm == "instance"
 
 
 class ResidualBlock(nn.Module):
@@ -177,13 +104,6 @@ def batched(network, *inputs, call=lambda network, x: network(x)):
         return [call(network, x) for x in inputs]
     outputs = call(network, torch.cat(inputs))  # (len(inputs) * N, ...)
     return list(outputs.chunk(len(inputs)))
-
-
-def freeze_batch_norms(network):
-    """Let the batch norms of a network normalise by their running statistics in training, too, and keep those."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
 
 
 def keep_tanh_sloping(network, slope=0.1):

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from models.layers import ResidualBlock, conv_has_bias, norm_layer
+from models.layers import ResidualBlock
+from models.norms import conv_has_bias, norm_layer
 
 
 class MaskExtractor(nn.Module):

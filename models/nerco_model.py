@@ -11,7 +11,8 @@ from models.base_model import BaseModel
 from models.edges import EdgeFilter
 from models.enhancer import NETWORKS, Enhancer
 from models.generators import with_one_copy
-from models.layers import batched, freeze_batch_norms, keep_tanh_sloping
+from models.layers import batched, keep_tanh_sloping
+from models.norms import freeze_batch_norms
 from models.objectives import WEIGHTS, discriminator_errors, generator_terms
 from models.parts import build_part, discriminative_parts, generative_parts
 from models.text_prior import load_clip, text_prior_of

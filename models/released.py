@@ -19,11 +19,16 @@ def architecture_of(states, folder):
     pre = states["Pre"]
     if "model.1.weight" not in pre or "mlp.imnet.layers.0.weight" not in pre:
         raise WorkError(f"{folder}: these weights are not NeRCo's (no model.1.weight or mlp.imnet in *_net_Pre.pth)")
-    unnormed = "instance" if "model.1.bias" in pre else "none"
+    if "model.2.weight" in pre:  # the scale of a batch norm
+        norm = "batch"
+    elif "model.2.layer_gain" in pre:
+        norm = "layer_instance"
+    else:
+        norm = "instance" if "model.1.bias" in pre else "none"
     return {
         "ngf": pre["model.1.weight"].shape[0],
         "netG": _generator_name(states["G_A"]),
-        "norm": "batch" if "model.2.weight" in pre else unnormed,  # model.2.weight: the scale of a batch norm
+        "norm": norm,
         # Dropout stands in front of a block's second convolution and moves it one place on, from 5.
         "dropout": "model.10.conv_block.5.weight" not in pre,
         "nrn_coords": "cancelled",

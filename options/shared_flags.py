@@ -3,7 +3,8 @@
 from data.transforms import PREPROCESS
 from models.discriminators import DISCRIMINATORS
 from models.generators import GENERATORS
-from models.layers import INIT_TYPES, NORMS
+from models.layers import INIT_TYPES
+from models.norms import NORMS
 from options.argument_types import count_or_all, gpu_list, not_negative, positive, rate
 from util.precision import AMP
 

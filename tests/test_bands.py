@@ -16,6 +16,7 @@ from util.images import to_tensor
 KINDS = [
     {},
     {"norm": "batch"},
+    {"norm": "layer_instance"},
     {"norm": "none"},
     {"ablate": ("nrn",)},
     {"ablate": ("mask",)},

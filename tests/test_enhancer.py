@@ -6,7 +6,7 @@ import torch
 from golden_weights import golden_arrays
 from models.enhancer import Enhancer
 from models.generators import GENERATORS
-from models.layers import NORMS
+from models.norms import NORMS
 from options.test_options import TestOptions
 from pictures import enhancer_folder, levels, photograph
 from util.errors import WorkError

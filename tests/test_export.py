@@ -23,6 +23,7 @@ ENHANCERS = [
     FULL,
     {**FULL, "nrn_coords": "cancelled"},
     {**FULL, "norm": "batch", "dropout": True},
+    {**BARE, "norm": "layer_instance"},
     {**BARE, "norm": "none"},
     {**BARE, "ablate": ("nrn",)},
     {**BARE, "ablate": ("mask",)},

@@ -7,9 +7,10 @@ from models import nrn
 from models.discriminators import DISCRIMINATORS, build_discriminator, smallest_input
 from models.edges import EDGE_FILTERS, EdgeFilter
 from models.generators import GENERATORS, build_generator, size_multiple, smallest_side
-from models.layers import INIT_TYPES, NORMS, batched, init_weights
+from models.layers import INIT_TYPES, batched, init_weights
 from models.losses import gradient_penalty
 from models.mask_extractor import MaskExtractor
+from models.norms import NORMS
 from models.nrn import NRN, ImplicitFunction
 
 

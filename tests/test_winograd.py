@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from models import winograd
-from models.layers import channel_statistics
+from models.norms import channel_statistics
 from models.winograd import CHANNELS, Conv3x3, convolve, weight_gradient
 
 
