@@ -118,8 +118,9 @@ class Inference:
 
     def frugal_bands(self, low):
         """Enhance a batch in bands whose stored maps have 16 bits: half the memory, no longer exact."""
-        # Instance norms keep values in the range of fp16, which is the finer of the two.
-        narrow = torch.float16 if self.enhancer.options["norm"] == "instance" else torch.bfloat16
+        # Norms of the picture at hand keep values in the range of fp16, which is the finer of the two.
+        bounded = self.enhancer.options["norm"] in ("instance", "layer_instance")
+        narrow = torch.float16 if bounded else torch.bfloat16
         return self._bands(low, narrow)
 
     def _on_cpu(self, low):

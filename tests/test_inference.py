@@ -84,6 +84,20 @@ def test_memory_decides(enhancer, monkeypatch, said, megabytes, way):
         assert calls == 2 * [torch.float16 if "16 bits" in way else None]
 
 
+@pytest.mark.parametrize(
+    "norm, dtype",
+    [
+        ("instance", torch.float16),
+        ("layer_instance", torch.float16),
+        ("batch", torch.bfloat16),
+        ("none", torch.bfloat16),
+    ],
+)
+def test_stored_maps_have_the_range_that_they_need(low, monkeypatch, norm, dtype):
+    monkeypatch.setattr(module, "enhance_in_bands", lambda enhancer, low, band, dtype: dtype)
+    assert Inference(Enhancer(16, norm=norm).eval()).frugal_bands(low) == dtype
+
+
 def test_very_large_pictures_leave_memory_to_others(enhancer, monkeypatch, said):
     monkeypatch.setattr(module, "enhance_in_bands", lambda enhancer, low, band, dtype: [low] * 3)
     monkeypatch.setattr(module, "WHOLE_ON_CPU", 10**7)
