@@ -15,7 +15,7 @@ from PIL import Image
 UNEVENNESS = 0.1  # at most, of the logarithm of the light: places that are lit less, as at night
 CAST = 0.14  # standard deviation of the logarithm of red and of blue
 LIGHTS = 3  # random values per side, between which the light changes smoothly
-CONTRASTS = (0.8, 1.3)  # exponents of linear light: a camera's curve is not quite sRGB's
+CONTRASTS = (0.85, 1.45)  # exponents of linear light: a camera's curve is not quite sRGB's
 FULL_WELLS = (1e4, 6e4)  # electrons, of green
 GAINS = (3.0, 1.0, 2.0)  # white balance amplifies red and blue, and with them their noise
 READ_NOISE = 4.0  # electrons
