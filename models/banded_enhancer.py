@@ -17,9 +17,9 @@ from models.bands import (
 )
 from models.generators import ResNetGenerator
 from models.layers import ResidualBlock
-from models.norms import LayerInstanceNorm
+from models.norms import InstanceNorm, LayerInstanceNorm
 
-NORMS = (nn.InstanceNorm2d, LayerInstanceNorm, nn.BatchNorm2d, nn.Identity)  # what ``norm_layer`` makes
+NORMS = (InstanceNorm, LayerInstanceNorm, nn.BatchNorm2d, nn.Identity)  # what ``norm_layer`` makes
 
 
 def enhance_in_bands(enhancer, low, band=None, dtype=None):

@@ -46,9 +46,13 @@ class InstanceNorm(nn.InstanceNorm2d):
         if x.is_contiguous() or x.dtype in (torch.float16, torch.bfloat16):
             return F.group_norm(x, self.num_features, eps=self.eps)  # groups of one channel each
         # With channels last, group norm takes the difference of two large sums, which costs digits.
-        mean, variance = channel_statistics(x)
-        scale = variance.add_(self.eps).rsqrt_()
-        return torch.addcmul(mean.neg_().mul_(scale), x, scale, out=x)
+        scale, shift = self.coefficients(*channel_statistics(x))
+        return torch.addcmul(shift, x, scale, out=x)
+
+    def coefficients(self, mean, variance):
+        """By what to multiply channels with these statistics, and what to add then: (N, C, 1, 1) each, all four."""
+        scale = (variance + self.eps).rsqrt()
+        return scale, -mean * scale
 
 
 class LayerInstanceNorm(nn.Module):
@@ -76,7 +80,7 @@ class LayerInstanceNorm(nn.Module):
         return torch.addcmul(shift, x, scale, out=x)
 
     def coefficients(self, mean, variance):
-        """By what to multiply channels with these statistics, and what to add then: (N, C, 1, 1) each, all four."""
+        """As for ``InstanceNorm``."""
         instance_gain, layer_gain, bias = (p[:, None, None] for p in (self.instance_gain, self.layer_gain, self.bias))
         mean_of_all = mean.mean(1, keepdim=True)
         variance_of_all = (variance + (mean - mean_of_all).square()).mean(1, keepdim=True)
