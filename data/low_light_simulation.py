@@ -13,9 +13,11 @@ from PIL import Image
 
 # What `darken_at_random` draws from: how LOL's low-light pictures differ from normal-light ones of the same scenes.
 UNEVENNESS = 0.1  # at most, of the logarithm of the light: places that are lit less, as at night
-CAST = 0.14  # standard deviation of the logarithm of red and of blue
+WARMTH = (0.06, 0.11)  # mean and standard deviation of the logarithm by which red gains and blue loses
+CAST = 0.12  # standard deviation of the logarithm of red and of blue, each for itself
 LIGHTS = 3  # random values per side, between which the light changes smoothly
-CONTRASTS = (0.85, 1.45)  # exponents of linear light: a camera's curve is not quite sRGB's
+CONTRASTS = (0.76, 1.4)  # exponents of linear light: a camera's curve is not quite sRGB's
+SHOULDERS = (0.8, 0.998)  # how far the camera compressed the highlights of normal light, of which low light has none
 FULL_WELLS = (1e4, 6e4)  # electrons, of green
 GAINS = (3.0, 1.0, 2.0)  # white balance amplifies red and blue, and with them their noise
 READ_NOISE = 4.0  # electrons
@@ -61,21 +63,40 @@ def expose(linear, exposure, rng, full_well_electrons=4000.0, read_noise_electro
     return (electrons + rng.normal(0.0, read_noise_electrons, electrons.shape)) / full_well_electrons
 
 
-def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electrons=3.0, contrast=1.0):
+def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electrons=3.0):
     """Turn a photograph into a low-light one.
 
     Args:
         image: uint8 array (H, W, 3), sRGB.
         exposure, rng, full_well_electrons, read_noise_electrons: as for `expose`; the same state of `rng`
             gives the same picture.
-        contrast: exponent of the scene's linear light.
 
     Returns:
         uint8 array (H, W, 3), sRGB.
     """
-    linear = srgb_to_linear(image / 255.0) ** contrast
-    measured = expose(linear, exposure, rng, full_well_electrons, read_noise_electrons)
-    return np.rint(linear_to_srgb(np.clip(measured, 0.0, 1.0)) * 255.0).astype(np.uint8)
+    return to_pixels(expose(srgb_to_linear(image / 255.0), exposure, rng, full_well_electrons, read_noise_electrons))
+
+
+def to_pixels(linear):
+    """The uint8 sRGB values of linear light, clipped to [0, 1]."""
+    return np.rint(linear_to_srgb(np.clip(linear, 0.0, 1.0)) * 255.0).astype(np.uint8)
+
+
+def scene_light(image, contrast, shoulder):
+    """The light of the scene that a camera showed as this photograph: its tone curve undone.
+
+    A camera compresses highlights into a shoulder, here 1 - exp(-light), so that lamps and windows are far brighter
+    than the photograph says. In the same scene's low-light photograph they lie below the shoulder.
+
+    Args:
+        image: uint8 array (H, W, 3), sRGB.
+        contrast: exponent of linear light.
+        shoulder: how near white is to the limit of the curve, in (0, 1): towards 0, nothing was compressed.
+
+    Returns:
+        float array (H, W, 3), from 0; white is above 1, dark places are as they were but for the contrast.
+    """
+    return (-np.log1p(-shoulder * srgb_to_linear(image / 255.0)) / shoulder) ** contrast
 
 
 def darken_at_random(image, level, rng, scene=None):
@@ -92,20 +113,20 @@ def darken_at_random(image, level, rng, scene=None):
         uint8 array (H, W, 3), sRGB.
     """
     full_well = np.exp(rng.uniform(*np.log(FULL_WELLS)))
-    contrast = rng.uniform(*CONTRASTS)
+    curve = rng.uniform(*CONTRASTS), rng.uniform(*SHOULDERS)
     light = rng.uniform(0, UNEVENNESS) * uneven_light(*image.shape[:2], rng)
-    cast = rng.normal(0, CAST, 3) * (1, 0, 1)
-    exposure = exposure_for(level, srgb_to_linear((image if scene is None else scene) / 255.0) ** contrast)
+    cast = rng.normal(*WARMTH) * np.array((1, 0, -1)) + rng.normal(0, CAST, 3) * (1, 0, 1)
+    exposure = exposure_for(level, scene_light(image if scene is None else scene, *curve))
     exposure = np.minimum(1.0, exposure * np.exp(light[..., None] + cast))
-    return darken(image, exposure, rng, full_well / np.array(GAINS), READ_NOISE, contrast)
+    return to_pixels(expose(scene_light(image, *curve), exposure, rng, full_well / np.array(GAINS), READ_NOISE))
 
 
 def exposure_for(level, linear):
-    """The exposure, at most 1, with which linear light in [0, 1] gives sRGB values of the mean ``level`` (of 255)."""
+    """The exposure, at most 1, with which linear light from 0 gives sRGB values of the mean ``level`` (of 255)."""
     low, high = np.log(1e-4), 0.0
     for _ in range(20):
         middle = (low + high) / 2
-        if 255.0 * linear_to_srgb(linear * np.exp(middle)).mean() < level:
+        if 255.0 * linear_to_srgb(np.minimum(linear * np.exp(middle), 1.0)).mean() < level:
             low = middle
         else:
             high = middle
