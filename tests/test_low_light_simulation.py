@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.low_light_simulation import darken_at_random
+from data.low_light_simulation import darken_at_random, scene_light, srgb_to_linear
 from pictures import photograph
 
 
@@ -47,12 +47,27 @@ def test_noise_is_as_strong_as_each_channel_is_amplified():
     assert red > 1.1 * blue > 1.2 * green > 0
 
 
-def test_low_light_is_tinted():
-    gray = np.full((40, 40, 3), 200, np.uint8)
-    red, green, blue = np.transpose([darkened(gray, seed).mean((0, 1)) for seed in range(20)])
+def test_low_light_is_tinted_mostly_between_warm_and_cool():
+    gray = np.full((16, 16, 3), 200, np.uint8)
+    red, green, blue = np.transpose([darkened(gray, seed).mean((0, 1)) for seed in range(100)])
     for colour in (red, blue):
-        assert 0.75 < min(colour / green) < 0.95 and 1.05 < max(colour / green) < 1.3
-    assert abs(np.corrcoef(red / green, blue / green)[0, 1]) < 0.7  # each in its own way
+        assert 0.7 < min(colour / green) < 0.9 and 1.1 < max(colour / green) < 1.4
+    assert -0.7 < np.corrcoef(red / green, blue / green)[0, 1] < -0.2  # but each in its own way, too
+    assert (red > blue).mean() > 0.6
+
+
+def test_highlights_are_brighter_than_the_photograph_shows():
+    levels = np.array([[[0] * 3, [12] * 3, [128] * 3, [230] * 3, [255] * 3]], np.uint8)
+    light, shown = scene_light(levels, 1.0, 0.9)[0, :, 0], srgb_to_linear(levels / 255.0)[0, :, 0]
+    assert light[:2] == pytest.approx(shown[:2], rel=0.01)
+    assert (np.diff(light[1:] / shown[1:]) > 0).all() and light[-1] == pytest.approx(-np.log(0.1) / 0.9)
+    assert (1 - np.exp(-0.9 * light)) / 0.9 == pytest.approx(shown)  # what the curve makes of it
+    assert scene_light(levels, 1.3, 0.9)[0, :, 0] == pytest.approx(light**1.3)
+    lamp = np.full((40, 40, 3), 128, np.uint8)
+    lamp[:20] = 255
+    for seed in range(10):
+        dark = srgb_to_linear(darkened(lamp, seed, 40.0) / 255.0)
+        assert dark[:18].mean() > 5 * dark[22:].mean()  # without a shoulder from 3.2, with it from 5.1
 
 
 def test_some_places_get_less_light_than_others():
