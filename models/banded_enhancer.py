@@ -17,9 +17,7 @@ from models.bands import (
 )
 from models.generators import ResNetGenerator
 from models.layers import ResidualBlock
-from models.norms import InstanceNorm, LayerInstanceNorm
-
-NORMS = (InstanceNorm, LayerInstanceNorm, nn.BatchNorm2d, nn.Identity)  # what ``norm_layer`` makes
+from models.norms import NORMS
 
 
 def enhance_in_bands(enhancer, low, band=None, dtype=None):
@@ -61,7 +59,7 @@ def _through(layers, source, dtype):
             source = (Convolved if isinstance(layer, nn.Conv2d) else Upsampled)(layer, source)
             if source.height < full - 6:  # not where reflection has added 3 rows on each side
                 source = store(source, dtype)
-        elif isinstance(layer, NORMS):
+        elif isinstance(layer, tuple(NORMS.values())):
             source = normed(layer, source, relu=isinstance(following, nn.ReLU))
         elif isinstance(layer, ResidualBlock):
             source = _residual(layer, source, dtype, keep_branch=source.height < full)
@@ -78,7 +76,7 @@ def _residual(block, source, dtype, keep_branch):
     """
     x = source if isinstance(source, Stored) else store(source, dtype)
     convs = [layer for layer in block.conv_block if isinstance(layer, nn.Conv2d)]
-    first, second = [layer for layer in block.conv_block if isinstance(layer, NORMS)]
+    first, second = [layer for layer in block.conv_block if isinstance(layer, tuple(NORMS.values()))]
     branch = Convolved(convs[0], Reflected(x, 1))
     if keep_branch:
         branch = store(branch, dtype)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.norms import InstanceNorm, LayerInstanceNorm, channel_statistics
+from models.norms import PICTURE_NORMS, channel_statistics
 from util.precision import full
 
 # A band is as many rows as hold this many values of the widest map (64 MiB in single precision): enough that
@@ -155,7 +155,7 @@ class Upsampled(Map):
 
 def normed(norm, source, relu=False):
     """A norm layer (of any kind, in evaluation), and maybe a ReLU, on a map."""
-    if isinstance(norm, (InstanceNorm, LayerInstanceNorm)):
+    if isinstance(norm, PICTURE_NORMS):
         scale, shift = norm.coefficients(*statistics(source))
     elif isinstance(norm, nn.BatchNorm2d):
         scale = (norm.weight * (norm.running_var + norm.eps).rsqrt())[None, :, None, None]

@@ -5,6 +5,7 @@ import copy
 import torch
 
 from models.banded_enhancer import enhance_in_bands
+from models.norms import NORMS, PICTURE_NORMS
 from util.errors import WorkError
 from util.memory import free_memory, out_of_memory
 from util.precision import AMP
@@ -119,7 +120,7 @@ class Inference:
     def frugal_bands(self, low):
         """Enhance a batch in bands whose stored maps have 16 bits: half the memory, no longer exact."""
         # Norms of the picture at hand keep values in the range of fp16, which is the finer of the two.
-        bounded = self.enhancer.options["norm"] in ("instance", "layer_instance")
+        bounded = issubclass(NORMS[self.enhancer.options["norm"]], PICTURE_NORMS)
         narrow = torch.float16 if bounded else torch.bfloat16
         return self._bands(low, narrow)
 

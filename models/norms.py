@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-NORMS = ("instance", "layer_instance", "batch", "none")
 SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing digits that count
 
 
@@ -16,14 +15,7 @@ def norm_layer(norm, channels):
             and a layer norm, with parameters), ``batch`` (with parameters and running statistics), or ``none``.
         channels: number of feature maps.
     """
-    if norm == "instance":
-        return InstanceNorm(channels)
-    if norm == "layer_instance":
-        return LayerInstanceNorm(channels)
-    if norm == "batch":
-        return nn.BatchNorm2d(channels)
-    # A module that does nothing keeps the numbering of the layers, and with it the keys of a checkpoint.
-    return nn.Identity()
+    return NORMS[norm](channels)
 
 
 def conv_has_bias(norm):
@@ -87,6 +79,11 @@ class LayerInstanceNorm(nn.Module):
         instance = instance_gain * (variance + self.eps).rsqrt()
         layer = layer_gain * (variance_of_all + self.eps).rsqrt()
         return instance + layer, bias - instance * mean - layer * mean_of_all
+
+
+PICTURE_NORMS = (InstanceNorm, LayerInstanceNorm)  # those that go by the picture at hand, the whole of it
+# The last does nothing; it keeps the numbering of the layers, and with it the keys of a checkpoint.
+NORMS = {"instance": InstanceNorm, "layer_instance": LayerInstanceNorm, "batch": nn.BatchNorm2d, "none": nn.Identity}
 
 
 def each_normed(x, eps, weight=None, bias=None):
