@@ -14,6 +14,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from browser import Browser, find_browser
+from galleries import build_gallery
 from golden_weights import with_formula_weights
 from models.generators import build_generator
 from models.mask_extractor import MaskExtractor
@@ -35,3 +37,35 @@ def released_weights():
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A Chromium; where there is none, the test is skipped."""
+    if find_browser() is None:
+        pytest.skip("no Chromium on this machine")
+    with Browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The file of a gallery."""
+    return build_gallery(tmp_path_factory.mktemp("gallery") / "results")
+
+
+@pytest.fixture
+def page(browser, address):
+    """The gallery, freshly opened, in a browser that remembers nothing."""
+    browser.scripts(True)
+    browser.send("Emulation.setTouchEmulationEnabled", enabled=False)
+    browser.resize(1200, 900)
+    browser.theme("light")
+    browser.open(address)
+    browser.evaluate("localStorage.clear()")
+    browser.open(address)
+    browser.requests.clear()
+    browser.messages.clear()
+    yield browser
+    assert browser.messages == []
+    assert all(url.startswith("file:") for url in browser.requests)

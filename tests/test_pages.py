@@ -3,17 +3,7 @@
 import pytest
 import torch
 
-from browser import Browser, find_browser
 from util.training_page import LABELS, TrainingPage
-
-
-@pytest.fixture
-def browser(tmp_path):
-    if find_browser() is None:
-        pytest.skip("no Chromium on this machine")
-    with Browser(tmp_path / "profile") as browser:
-        yield browser
-
 
 IMAGES = "[...document.images]"
 
