@@ -47,7 +47,7 @@ def expose(linear, exposure, rng, full_well_electrons=4000.0, read_noise_electro
     m / full_well_electrons (shot noise) + (read_noise_electrons / full_well_electrons) ** 2 (read noise).
 
     Args:
-        linear: float array of any shape, linear light in [0, 1].
+        linear: float array of any shape, linear light from 0; 1 is white.
         exposure: light let in, as a factor of the original photograph's; above 0, below 1 darkens. One number
             or an array that broadcasts to the picture's shape.
         rng: `numpy.random.Generator` that the noise is drawn from.
