@@ -19,6 +19,8 @@ from models.generators import ResNetGenerator
 from models.layers import ResidualBlock
 from models.norms import NORMS
 
+NORM_LAYERS = tuple(NORMS.values())
+
 
 def enhance_in_bands(enhancer, low, band=None, dtype=None):
     """What ``enhancer(low, stages=True)`` gives, in bounded memory.
@@ -59,7 +61,7 @@ def _through(layers, source, dtype):
             source = (Convolved if isinstance(layer, nn.Conv2d) else Upsampled)(layer, source)
             if source.height < full - 6:  # not where reflection has added 3 rows on each side
                 source = store(source, dtype)
-        elif isinstance(layer, tuple(NORMS.values())):
+        elif isinstance(layer, NORM_LAYERS):
             source = normed(layer, source, relu=isinstance(following, nn.ReLU))
         elif isinstance(layer, ResidualBlock):
             source = _residual(layer, source, dtype, keep_branch=source.height < full)
@@ -76,7 +78,7 @@ def _residual(block, source, dtype, keep_branch):
     """
     x = source if isinstance(source, Stored) else store(source, dtype)
     convs = [layer for layer in block.conv_block if isinstance(layer, nn.Conv2d)]
-    first, second = [layer for layer in block.conv_block if isinstance(layer, tuple(NORMS.values()))]
+    first, second = [layer for layer in block.conv_block if isinstance(layer, NORM_LAYERS)]
     branch = Convolved(convs[0], Reflected(x, 1))
     if keep_branch:
         branch = store(branch, dtype)
