@@ -20,6 +20,8 @@ from golden_weights import with_formula_weights
 from models.generators import build_generator
 from models.mask_extractor import MaskExtractor
 from models.nrn import NRN
+from stand_in_project import Project
+from visdom_servers import be_patient, free_port
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +71,27 @@ def page(browser, address):
     yield browser
     assert browser.messages == []
     assert all(url.startswith("file:") for url in browser.requests)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project without a Python on PATH."""
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def project_with_python(project):
+    project.add_python(project.tools / "python3")
+    return project
+
+
+@pytest.fixture
+def port():
+    """A port of this machine that nothing listens on."""
+    return free_port()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A live view with time enough for a busy machine."""
+    be_patient(monkeypatch)

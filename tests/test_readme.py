@@ -1,4 +1,4 @@
-"""The READMEs hold: each command is run, quoted errors are real, links lead somewhere, both languages say the same.
+"""The README holds: each command is run, and quoted errors are real.
 
 Commands are found in the file, so that a new one is run, or fails. They run in this process, which saves the seconds
 that each start of PyTorch takes, in a folder with small photographs and untrained weights.
@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -23,10 +22,9 @@ from models.text_prior import load_clip
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from pictures import enhancer_folder, photograph, training_folder
+from readme import BLOCK, ENGLISH, spans
 from util.errors import WorkError
 
-ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 COMMANDS = ("python ", "torchrun ", "make ", "pip ", "source ", ".venv\\")  # what a command begins with
 
 # Appended, and only there to make a command small: networks, pictures, epochs; no GPU, no download, no server.
@@ -45,11 +43,6 @@ TARGETS = {
     "demo-train": ["-m data.demo_dataset", "train.py --dataroot", "test.py --name demo_train"],
     "test": ["ruff check", "ruff format", "pytest"],
 }
-
-
-def spans(text):
-    """The inline code of a text, without blocks and with line breaks as spaces."""
-    return [" ".join(code.split()) for _, code in re.findall(r"(`+)(.+?)\1", BLOCK.sub("", text), re.DOTALL)]
 
 
 def commands():
@@ -216,59 +209,3 @@ def test_without_a_network_clip_is_asked_for_in_the_quoted_words(tmp_path, monke
     assert all(
         quote in str(error.value) and quote in spans(ENGLISH) for quote in ("could not download", "urlopen error")
     )
-
-
-def headings(text):
-    return re.findall(r"^(#+) (.*)$", BLOCK.sub("", text), re.MULTILINE)
-
-
-def anchors(text):
-    """The fragments that lead to the headings, as code hosts make them."""
-    return [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for _, title in headings(text)]
-
-
-def links(text, whole):
-    """Where the links in a part of a file lead; an anchor counts as the number of its heading."""
-    targets = re.findall(r"\]\(([^)]+)\)", BLOCK.sub("", text))
-    return sorted(str(anchors(whole).index(to[1:])) if to.startswith("#") else to for to in targets)
-
-
-def tables(text):
-    """All rows of all tables: how many cells they have, and their numbers."""
-    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
-    return [(len(cells), *(sorted(re.findall(r"\d[\d.]*", cell)) for cell in cells)) for cells in rows]
-
-
-def sections(text):
-    """What each section has in any language: {kind: list, one item per section}."""
-    parts = re.split(r"^#+ .*$", text, flags=re.MULTILINE)
-    return {
-        "blocks of code, but for comments": [BLOCK.findall(re.sub(r" +#.*", "", part)) for part in parts],
-        "inline code": [Counter(spans(part)) for part in parts],
-        "tables": [tables(part) for part in parts],
-        "links": [[to.replace("README.zh-CN.md", "README.md") for to in links(part, text)] for part in parts],
-        "bold beginnings": [len(re.findall(r"^\*\*", part, re.MULTILINE)) for part in parts],
-        "numbers": [Counter(re.findall(r"\d[\d.]*\b", re.sub(r"\]\([^)]*\)", "", part))) for part in parts],
-        "marks": [re.findall(r"<!--.*?-->", part) for part in parts],
-    }
-
-
-def test_both_languages_have_the_same_headings():
-    assert [level for level, _ in headings(CHINESE)] == [level for level, _ in headings(ENGLISH)]
-    assert all(re.search("[\u4e00-\u9fff]", title) for _, title in headings(CHINESE)[1:])
-
-
-@pytest.mark.parametrize("kind", sections("# "))
-def test_both_languages_have_the_same(kind):
-    titles = ["the beginning", *(title for _, title in headings(ENGLISH))]
-    for title, english, chinese in zip(titles, sections(ENGLISH)[kind], sections(CHINESE)[kind], strict=True):
-        assert english == chinese, f"{kind}: {title}"
-
-
-@pytest.mark.parametrize("text, other", [(ENGLISH, "README.zh-CN.md"), (CHINESE, "README.md")])
-def test_links_lead_somewhere(text, other):
-    found = links(text, text)  # which looks for the anchors
-    assert len(set(anchors(text))) == len(anchors(text))
-    files = [to for to in found if not to.isdigit() and not to.startswith("https://")]
-    assert other in files and "docs/before_after.jpg" in files
-    assert [file for file in files if not (ROOT / file).exists()] == []
