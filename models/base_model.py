@@ -1,12 +1,10 @@
 """What every trainable model shares: device, networks by name, learning rates, saving and loading."""
 
-import random
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from models.schedules import Schedule
@@ -25,6 +23,7 @@ from util.errors import WorkError
 from util.files import current_file, make_folder, write_set
 from util.finite_watch import FiniteWatch
 from util.precision import Precision
+from util.random_states import random_states, restore_random_states
 
 
 class BaseModel(ABC):
@@ -130,7 +129,7 @@ class BaseModel(ABC):
         self.check_losses()
         own = {  # what differs from process to process
             "pools": {name: pool.state_dict() for name, pool in self.pools.items()},
-            "random": _random_states(),
+            "random": random_states(),
         }
         processes = distributed.gather(own)
         if distributed.is_main():
@@ -222,7 +221,7 @@ class BaseModel(ABC):
             own = state["processes"][distributed.rank() % len(state["processes"])]
             for name, pool in self.pools.items():
                 pool.load_state_dict(own["pools"][name])
-            _restore_random_states(own["random"])
+            restore_random_states(own["random"])
             return state["progress"]
         except (KeyError, TypeError, ValueError) as error:
             raise WorkError(f"{path}: does not fit this run ({error}); it was written by another version") from error
@@ -230,24 +229,3 @@ class BaseModel(ABC):
 
 def _state_file(epoch):
     return f"{epoch}_train_state.pth"
-
-
-def _random_states():
-    version, words, gauss = random.getstate()
-    numpy_state = np.random.get_state()
-    return {
-        "python": [version, list(words), gauss],
-        "numpy": [numpy_state[0], torch.from_numpy(numpy_state[1].astype(np.int64)), *numpy_state[2:]],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def _restore_random_states(states):
-    version, words, gauss = states["python"]
-    random.setstate((version, tuple(words), gauss))
-    kind, words, *rest = states["numpy"]
-    np.random.set_state((kind, words.numpy().astype(np.uint32), *rest))
-    torch.set_rng_state(states["torch"])
-    if len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])

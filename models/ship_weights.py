@@ -191,9 +191,7 @@ def main():
         pictures = _pictures(arguments.pictures)
         difference = ship(arguments.run, arguments.target, pictures, arguments.epoch, arguments.ema)
         megabytes = sum(file.stat().st_size for file in Path(arguments.target).glob("*.pth")) / 1e6
-        print(
-            f"{arguments.target}: {megabytes:.1f} MB; differs from full precision by {difference} gray levels at most"
-        )
+        print(f"{arguments.target}: {megabytes:.1f} MB; differs from full precision by {difference}/255 at most")
 
     return run_command(make, arguments.verbose)
 
