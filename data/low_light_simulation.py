@@ -18,6 +18,9 @@ CAST = 0.12  # standard deviation of the logarithm of red and of blue, each for 
 LIGHTS = 3  # random values per side, between which the light changes smoothly
 CONTRASTS = (0.76, 1.4)  # exponents of linear light: a camera's curve is not quite sRGB's
 SHOULDERS = (0.8, 0.998)  # how far the camera compressed the highlights of normal light, of which low light has none
+LAMP_ODDS = 0.35  # how often what the camera clipped is taken for a lamp or a sky
+LAMPS = (1.0, 60.0)  # how many times as bright it then is as the curve says
+CLIPPED = 220  # encoded values of all three colours from here to 255 are more and more taken for clipped
 FULL_WELLS = (1e4, 6e4)  # electrons, of green
 GAINS = (3.0, 1.0, 2.0)  # white balance amplifies red and blue, and with them their noise
 READ_NOISE = 4.0  # electrons
@@ -82,7 +85,7 @@ def to_pixels(linear):
     return np.rint(linear_to_srgb(np.clip(linear, 0.0, 1.0)) * 255.0).astype(np.uint8)
 
 
-def scene_light(image, contrast, shoulder):
+def scene_light(image, contrast, shoulder, lamps=1.0):
     """The light of the scene that a camera showed as this photograph: its tone curve undone.
 
     A camera compresses highlights into a shoulder, here 1 - exp(-light), so that lamps and windows are far brighter
@@ -92,11 +95,15 @@ def scene_light(image, contrast, shoulder):
         image: uint8 array (H, W, 3), sRGB.
         contrast: exponent of linear light.
         shoulder: how near white is to the limit of the curve, in (0, 1): towards 0, nothing was compressed.
+        lamps: what white is multiplied by, from 1, and places near white less: of clipped values, no curve tells how
+            bright they were.
 
     Returns:
         float array (H, W, 3), from 0; white is above 1, dark places are as they were but for the contrast.
     """
-    return (-np.log1p(-shoulder * srgb_to_linear(image / 255.0)) / shoulder) ** contrast
+    light = (-np.log1p(-shoulder * srgb_to_linear(image / 255.0)) / shoulder) ** contrast
+    clipped = np.maximum(image.min(axis=2, keepdims=True) - float(CLIPPED), 0.0) / (255 - CLIPPED)
+    return light * lamps ** (clipped**2)
 
 
 def darken_at_random(image, level, rng, scene=None):
@@ -113,7 +120,8 @@ def darken_at_random(image, level, rng, scene=None):
         uint8 array (H, W, 3), sRGB.
     """
     full_well = np.exp(rng.uniform(*np.log(FULL_WELLS)))
-    curve = rng.uniform(*CONTRASTS), rng.uniform(*SHOULDERS)
+    lamps = np.exp(rng.uniform(*np.log(LAMPS))) if rng.random() < LAMP_ODDS else 1.0
+    curve = rng.uniform(*CONTRASTS), rng.uniform(*SHOULDERS), lamps
     light = rng.uniform(0, UNEVENNESS) * uneven_light(*image.shape[:2], rng)
     cast = rng.normal(*WARMTH) * np.array((1, 0, -1)) + rng.normal(0, CAST, 3) * (1, 0, 1)
     exposure = exposure_for(level, scene_light(image if scene is None else scene, *curve))
