@@ -2,11 +2,11 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from commands import ROOT
+
 MAKE = shutil.which("make")
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt", "requirements-visdom.txt", "build-constraints.txt")
 INSTALL = "pip install -r requirements.txt -r requirements-dev.txt"

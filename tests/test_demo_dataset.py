@@ -2,17 +2,15 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from commands import ROOT
 from data import demo_dataset
 from data.low_light_simulation import darken, expose, linear_to_srgb, srgb_to_linear
 from util.errors import WorkError
-
-ROOT = Path(__file__).parent.parent
 
 
 def contents(folder):

@@ -13,17 +13,7 @@ from PIL import Image
 
 from util import live_view
 from util.live_view import LiveView, picture_grid
-from visdom_servers import (
-    OFF,
-    curves,
-    free_port,
-    listens,
-    needs_visdom,
-    options,
-    printed,
-    start_server,
-    window,
-)
+from visdom_servers import OFF, curves, free_port, listens, needs_visdom, options, printed, start_server, window
 
 pytestmark = pytest.mark.usefixtures("patient")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from commands import ROOT
 from util import live_view
 from util.live_view import LiveView
 from visdom_servers import OFF, curves, listens, needs_visdom, options, printed, start_server, wait
@@ -86,7 +87,7 @@ def test_a_server_of_our_own_that_dies_is_started_again(port, capfd, monkeypatch
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_killed_run_takes_its_server_with_it(port):
     command = [sys.executable, "-c", PARENT, str(port)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         run.stdout.readline()
         folder, worker = run.stdout.readline().split()
         try:

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+from commands import ROOT
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
-from stand_in_project import ROOT, needs_make
+from stand_in_project import needs_make
 from util.errors import WorkError
 
 pytestmark = needs_make
