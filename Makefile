@@ -32,7 +32,7 @@ INSTALLED := [ "$$(cat $(STAMP) 2>/dev/null)" = $(WANTED) ]
 # The bundled pictures are few and small: on a CPU they take seconds, and no driver is needed. The user's own get what
 # test.py takes by default: the GPU, where there is one.
 DEMO_TEST_FLAGS := --dataroot build/demo --results_dir build/results --gpu_ids -1
-HAS_PICTURES := -c 'from data.image_folder import find_pictures; find_pictures("dataset/testA")' 2>/dev/null
+HAS_PICTURES := -c 'from util.image_io.finding import find_pictures; find_pictures("dataset/testA")' 2>/dev/null
 
 # A small, hasty training: minutes on a CPU show how everything works, not how good it can become.
 DEMO_TRAIN_FLAGS := --ngf 16 --ndf 16 --netG resnet_6blocks --load_size 128 --crop_size 64 \
@@ -113,4 +113,4 @@ test: install
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_FLAGS)
 
 clean:
-	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__
+	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__ */*/__pycache__ */*/*/__pycache__

@@ -15,15 +15,15 @@ from tqdm import tqdm
 
 from data import create_dataset
 from models.enhancer import Enhancer
-from models.export import SUFFIXES, export_enhancer
-from models.inference import Inference
+from models.inference.export import SUFFIXES, export_enhancer
+from models.inference.runner import Inference
 from options.base_options import check_architecture
 from options.test_options import TestOptions
 from util.checkpoint import read_options
 from util.device import device_name, select_device
 from util.errors import WorkError, run_command
-from util.measurement import Measurement
-from util.results import Results
+from util.metrics.measurement import Measurement
+from util.results.results import Results
 
 
 def main():

@@ -14,10 +14,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 
-from data.image_folder import find_pictures, open_rgb
 from models.enhancer import Enhancer
-from models.inference import Inference
-from util.images import to_levels, to_tensor
+from models.inference.runner import Inference
+from util.image_io.finding import find_pictures, open_rgb
+from util.image_io.tensors import to_levels, to_tensor
 
 SWITCHES = {
     "--tile 64": {"tile": 64},

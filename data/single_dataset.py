@@ -4,11 +4,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from data.image_folder import EXTENSIONS, count_pixels, domain_folders, find_pictures, output_names
-from data.photograph import read_photograph
 from data.transforms import preprocess
 from util.errors import WorkError
-from util.images import alpha_channel, each_channel, to_tensor
+from util.image_io.finding import EXTENSIONS, count_pixels, domain_folders, find_pictures, output_names
+from util.image_io.photograph import read_photograph
+from util.image_io.tensors import alpha_channel, each_channel, to_tensor
 
 MOST_AHEAD = 16_000_000  # pixels decoded ahead of their use: 12 bytes each
 

@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
-from data.image_folder import domain_folders, find_pictures
+from data.cache import PictureCache
 from data.low_light_simulation import darken_at_random
-from data.picture_cache import PictureCache
 from data.transforms import preprocess, resized
 from util.errors import WorkError
-from util.images import to_tensor
+from util.image_io.finding import domain_folders, find_pictures
+from util.image_io.tensors import to_tensor
 
 
 class UnalignedDataset(Dataset):

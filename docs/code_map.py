@@ -69,7 +69,7 @@ def _collect(node, files, now, later):
 
 
 def package_of(module):
-    """``models`` of ``models.edges``; the commands are alone."""
+    """``models`` of ``models.losses.edges``; the commands are alone."""
     return module.partition(".")[0]
 
 

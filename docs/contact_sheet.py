@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from data.image_folder import EXTENSIONS, find_pictures, open_rgb
 from util.errors import UsageError, run_command
 from util.files import make_folder, write_file
+from util.image_io.finding import EXTENSIONS, find_pictures, open_rgb
 
 INPUT, RESULT = "_real_A", "_fake_B"  # how test.py ends the names of its pictures
 GAP, LINE, FONT = 4, 18, 13  # pixels: between pictures, height of a line of text, of its letters

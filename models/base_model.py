@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from models.schedules import Schedule
+from models.optim.finite_watch import FiniteWatch
+from models.optim.schedules import Schedule
 from util import distributed
 from util.checkpoint import (
     cpu_state_dict,
@@ -21,7 +22,6 @@ from util.checkpoint import (
 from util.device import select_device
 from util.errors import WorkError
 from util.files import current_file, make_folder, write_set
-from util.finite_watch import FiniteWatch
 from util.precision import Precision
 from util.random_states import random_states, restore_random_states
 

@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from data.transforms import pad_to_multiple
-from models.generators import build_generator, size_multiple, smallest_side
-from models.inference import Inference
-from models.mask_extractor import MaskExtractor
-from models.nrn import NRN
-from models.released import architecture_of
+from models.inference.released import architecture_of
+from models.inference.runner import Inference
+from models.networks.generators import build_generator, size_multiple, smallest_side
+from models.networks.mask_extractor import MaskExtractor
+from models.networks.nrn import NRN
 from util.checkpoint import load_network, net_file, read_options, read_state_dict
 from util.device import select_device
 from util.errors import WorkError
-from util.images import alpha_channel, to_picture, to_tensor
+from util.image_io.tensors import alpha_channel, to_picture, to_tensor
 
 ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords", "ablate")  # the options that shape it
 NETWORKS = ("Pre", "H", "G_A")

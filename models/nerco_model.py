@@ -6,17 +6,17 @@ The terms that train them are in objectives.py.
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from models.appearance import AppearanceDiscriminator
+from models.ablation import build_part, discriminative_parts, generative_parts
 from models.base_model import BaseModel
-from models.edges import EdgeFilter
 from models.enhancer import NETWORKS, Enhancer
-from models.generators import with_one_copy
-from models.layers import batched, keep_tanh_sloping
-from models.norms import freeze_batch_norms
-from models.objectives import WEIGHTS, discriminator_errors, generator_terms
-from models.parts import build_part, discriminative_parts, generative_parts
-from models.text_prior import load_clip, text_prior_of
-from models.weight_average import WeightAverage
+from models.kernels.norms import freeze_batch_norms
+from models.losses.appearance import AppearanceDiscriminator
+from models.losses.edges import EdgeFilter
+from models.losses.objectives import WEIGHTS, discriminator_errors, generator_terms
+from models.losses.text_prior import load_clip, text_prior_of
+from models.networks.generators import with_one_copy
+from models.networks.layers import batched, keep_tanh_sloping
+from models.optim.weight_average import WeightAverage
 from util import distributed
 from util.image_pool import ImagePool
 

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from data.demo_dataset import dark_photographs
-from data.image_folder import find_pictures, open_rgb
 from models.enhancer import Enhancer
-from models.inference import Inference
+from models.inference.runner import Inference
 from util.checkpoint import OPTIONS_TXT, cpu_state_dict, net_file, read_options, save_options
 from util.device import select_device
 from util.errors import UsageError, WorkError, run_command
 from util.files import make_folder, write_set
-from util.images import to_levels, to_tensor
+from util.image_io.finding import find_pictures, open_rgb
+from util.image_io.tensors import to_levels, to_tensor
 
 TOLERANCE = 1  # gray levels of 255: what rounding may do to a value that lies between two
 RECORDS = ("loss_log.txt", "losses.jsonl", "validation.jsonl")  # of training, as far as it wrote them

@@ -5,8 +5,8 @@ import os
 import shutil
 import sys
 
-from models.discriminators import smallest_input
-from models.generators import size_multiple, smallest_side
+from models.networks.discriminators import smallest_input
+from models.networks.generators import size_multiple, smallest_side
 from options.command_line import Parser
 from util.distributed import launched
 from util.errors import UsageError

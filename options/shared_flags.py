@@ -1,10 +1,10 @@
 """The flags that training and testing share, group by group."""
 
 from data.transforms import PREPROCESS
-from models.discriminators import DISCRIMINATORS
-from models.generators import GENERATORS
-from models.layers import INIT_TYPES
-from models.norms import NORMS
+from models.kernels.norms import NORMS
+from models.networks.discriminators import DISCRIMINATORS
+from models.networks.generators import GENERATORS
+from models.networks.layers import INIT_TYPES
 from options.argument_types import count_or_all, gpu_list, not_negative, positive, rate
 from util.precision import AMP
 

@@ -1,6 +1,6 @@
 """The flags of test.py."""
 
-from models.export import SUFFIXES
+from models.inference.export import SUFFIXES
 from options.argument_types import fraction, percentage, positive, rate, tiling
 from options.base_options import BaseOptions
 from options.shared_flags import add_data, add_kept, add_networks, add_run, add_speed

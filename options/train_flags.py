@@ -1,10 +1,10 @@
 """The flags that train.py alone has, group by group."""
 
-from models.edges import EDGE_FILTERS
-from models.losses import GAN_MODES
-from models.nrn import COORDS
-from models.parts import PARTS
-from models.schedules import POLICIES
+from models.ablation import PARTS
+from models.losses.edges import EDGE_FILTERS
+from models.losses.losses import GAN_MODES
+from models.networks.nrn import COORDS
+from models.optim.schedules import POLICIES
 from options.argument_types import momentum, not_negative, positive, rate, weight
 from options.command_line import add_yes_no
 from options.recipes import parts

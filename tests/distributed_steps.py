@@ -10,7 +10,7 @@ sys.path[:0] = [str(ROOT.parent), str(ROOT)]
 
 from models import create_model
 from options.train_options import TrainOptions
-from pictures import pictures_batch
+from sample_images import pictures_batch
 from util import distributed
 
 FLAGS = "--dataroot . --name d --gpu_ids -1 --ngf 16 --ndf 8 --crop_size 32 --no_text --lr_policy plateau"

@@ -6,8 +6,8 @@ import math
 
 from PIL import Image
 
-from util.gallery import Entry, Gallery, levels_histogram
-from util.metrics import Metric
+from util.metrics.scores import Metric
+from util.results.gallery import Entry, Gallery, levels_histogram
 
 STRANGE = "a&b <i>'\"#1 100% é"
 METRICS = {"psnr": Metric("PSNR", "dB", True, 2), "lpips": Metric("LPIPS", "", False, 3)}

@@ -17,8 +17,8 @@ HEIGHT = 40  # of a histogram's drawing, in units of one bar's width
 
 
 def source(name):
-    """The text of a file of this folder, such as ``page.css``."""
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    """The text of a file below this folder, such as ``page.css``."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def new_page(title, width, css="", javascript="", refresh=None):

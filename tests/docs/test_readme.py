@@ -1,0 +1,211 @@
+"""The README holds: each command is run, and quoted errors are real.
+
+Commands are found in the file, so that a new one is run, or fails. They run in this process, which saves the seconds
+that each start of PyTorch takes, in a folder with small photographs and untrained weights.
+"""
+
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from packaging.requirements import Requirement
+
+from commands import ROOT
+from models.losses.text_prior import load_clip
+from options.test_options import TestOptions
+from options.train_options import TrainOptions
+from sample_images import enhancer_folder, photograph, training_folder
+from readme import BLOCK, ENGLISH, spans
+from util.errors import WorkError
+
+COMMANDS = ("python ", "torchrun ", "make ", "pip ", "source ", ".venv\\")  # what a command begins with
+
+# Appended, and only there to make a command small: networks, pictures, epochs; no GPU, no download, no server.
+SMALL = "--ngf 16 --ndf 8 --load_size 32 --crop_size 32 --max_dataset_size 2 --num_threads 0 --n_epochs 1"
+SMALLER = {
+    "train.py": f"{SMALL} --n_epochs_decay 0 --print_freq 1 --no_text --gpu_ids -1 --display_id 0",
+    "test.py": "--gpu_ids -1",
+    "venv": "--without-pip",
+    "benchmarks.differences": "--width 32 --leave_out compile amp",
+    "benchmarks.run": "--device cpu --ngf 16",
+}
+# What `make -n` has to show.
+TARGETS = {
+    "install": ["pip install -r requirements.txt"],
+    "demo": ["-m data.demo_dataset", "test.py --name demo"],
+    "demo-train": ["-m data.demo_dataset", "train.py --dataroot", "test.py --name demo_train"],
+    "test": ["ruff check", "ruff format", "pytest"],
+}
+
+
+def commands():
+    """Every command of the README, once: the lines of blocks without a language, and inline ones."""
+    lines = [line for language, code in BLOCK.findall(ENGLISH) if not language for line in code.splitlines()]
+    lines = [line.split(" #")[0].strip() for line in lines if line.strip()]
+    return list(dict.fromkeys([*lines, *(code for code in spans(ENGLISH) if code.startswith(COMMANDS))]))
+
+
+def python(patch, line, last=""):
+    """Do what "python LINE" does, made small, with the flags ``last`` after that; returns the exit status."""
+    module, words = line.startswith("-m "), shlex.split(line.removeprefix("-m "))
+    words += shlex.split(f"{SMALLER.get(words[0], '')} {last}")
+    patch.setattr(sys, "argv", words)
+    try:
+        if module:
+            return import_module(words[0]).main()
+        if words[0] == "-c":
+            return exec(words[1], {})
+        runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+    except SystemExit as end:
+        return end.code
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder with all that the commands name: pictures, weights, and a run that the README's command has trained."""
+    root = tmp_path_factory.mktemp("prepared")
+    training_folder(root / "dataset", count=2)
+    for folder, brightness in (("photos", 0.2), ("low", 0.2), ("high", 1), ("mixed/trainA", 0.2), ("mixed/trainB", 1)):
+        (root / folder).mkdir(parents=True)
+        for width in (40, 60):
+            photograph((width, 36), brightness=brightness).save(root / folder / f"{width}.png")
+    photograph((40, 36), brightness=0.2).save(root / "dark.jpg")
+    for name in ("LSRW", "LOL", "demo"):
+        enhancer_folder(root / "saves" / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        assert python(patch, "train.py --dataroot ./dataset --name my_run") == 0
+    return root
+
+
+@pytest.fixture
+def box(prepared, tmp_path, monkeypatch):
+    """A copy of that folder, in which a command runs."""
+    monkeypatch.chdir(shutil.copytree(prepared, tmp_path, dirs_exist_ok=True))
+    # What takes minutes or seconds at full size and is tested small elsewhere: measuring, pictures of 640 pixels.
+    figures = dict.fromkeys(("first", "needed", "done", "bytes", "memory"), 1) | {"seconds": [1], "ceilings": [1]}
+    monkeypatch.setattr("benchmarks.run._in_a_process", lambda *_, **__: figures)
+    monkeypatch.setattr("benchmarks.run.ceilings", lambda device: {"fp32": 1, "bf16": 1, "copy": 1})
+    monkeypatch.setattr("benchmarks.run.measure_loading", lambda: {"plain": 1, "cached": 1})
+    monkeypatch.setattr("data.demo_dataset.TEST_SIZE", 64)
+
+
+def requirements(file):
+    """What a file of requirements asks for, with the files that it names; each line has to be understood."""
+    lines = [line.split("#")[0].strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+    named = [one for line in lines if line.startswith("-r ") for one in requirements(line[3:])]
+    return named + [Requirement(line).name for line in lines if line and not line.startswith("-r ")]
+
+
+def check_target(target):
+    """The target exists and does what it should, and its flags are understood."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    command = [shutil.which("make"), "-n", target]
+    shown = subprocess.check_output(command, cwd=ROOT, env={"PATH": "/usr/bin:/bin"}, text=True).replace("\\\n", "")
+    assert [part for part in TARGETS[target] if part not in shown] == []
+    for script, flags in re.findall(r"(train|test)\.py (--.*?)(?:;.*)?$", shown, re.MULTILINE):
+        {"train": TrainOptions, "test": TestOptions}[script]().parse(shlex.split(flags))
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_command_runs(box, monkeypatch, line):
+    program, _, rest = line.partition(" ")
+    if program == "torchrun":  # read by its own parser; tests/test_distributed.py has several processes
+        parsed = import_module("torch.distributed.run").get_args_parser().parse_args(shlex.split(rest))
+        assert int(parsed.nproc_per_node) > 1
+        program, rest = "python", shlex.join([parsed.training_script, *parsed.training_script_args])
+    if program == "python":
+        if "--continue_train" not in rest and rest.startswith("train.py"):
+            shutil.rmtree(Path("saves", "my_run"))  # the command is for a new run
+        # A run that goes on has to have something left to do.
+        assert not python(monkeypatch, rest, "--n_epochs 2" if "--continue_train" in rest else "")
+    elif program == "make":
+        check_target(rest)
+    elif program == "pip":
+        assert rest.startswith("install -r ") and len(requirements(rest.removeprefix("install -r "))) > 1
+    else:  # the environment that make and "python -m venv" make
+        assert line in ("source .venv/bin/activate", ".venv\\Scripts\\activate")
+        assert "ENV := .venv\n" in (ROOT / "Makefile").read_text() and "python -m venv .venv" in commands()
+
+
+def test_all_kinds_of_commands_are_found():
+    assert {line.split()[0] for line in commands()} >= {"python", "torchrun", "make", "pip", "source"}
+    assert [line for line in commands() if not line.startswith(COMMANDS)] == []
+
+
+@pytest.mark.parametrize("code", [code for language, code in BLOCK.findall(ENGLISH) if language == "python"])
+def test_an_example_runs(box, code):
+    exec(code, {})
+    assert Path("bright.png").is_file()
+
+
+def test_files_are_where_the_readme_says(box, monkeypatch):
+    for line in ("photos --name demo", "dataset --name demo --export onnx"):
+        assert python(monkeypatch, f"test.py --dataroot {line}") == 0
+    named = {code for code in spans(ENGLISH) if re.match(r"(saves/(my_run|demo)|loss|results)/[^ ]*\.\w+$", code)}
+    assert len(named) > 5 and [path for path in named if not list(Path().glob(path))] == []
+
+
+# What the README quotes, and what brings it up: flags after "--dataroot photos --name demo" or "dataset --name new".
+SAID = {
+    "no GPU found: computing on the CPU": "test.py --gpu_ids 0",
+    "out of memory as a whole; going on in bands of rows": "test.py",
+    "not enough memory for this picture": "test.py --tile off",
+    "out of memory: try": "train.py",
+    "nothing left to do": "train.py --name my_run --continue_train",
+    "there is no folder saves/": "test.py --name typo",
+    "does not fit this network": "test.py --name LOL",
+    "leave this flag out": "test.py --ngf 64",
+    "already holds weights": "train.py --name my_run",
+    "latest_net_G_B.pth: no such file": "train.py --name LSRW --continue_train",
+    "trainA: no such folder": "train.py --dataroot photos",
+    "visdom cannot be imported": "train.py --display_id 1",
+    "pictures of different sizes cannot share a batch": "train.py --dataroot mixed --preprocess none --batch_size 2",
+    "is not a finite number any more": "train.py --lr 1e18",
+    "--gpu_ids 0,1: one process drives one GPU": "train.py --gpu_ids 0,1",
+    "--crop_size 250: must be a multiple of 4": "train.py --crop_size 250 --load_size 512",
+    "--crop_size 600 is larger than --load_size 512: raise --load_size": "train.py --crop_size 600 --load_size 512",
+}
+
+
+@pytest.mark.parametrize("quote", SAID)
+def test_a_quoted_line_is_what_the_program_says(box, monkeypatch, capsys, quote):
+    def out_of_memory(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    if "memory" in quote:
+        monkeypatch.setattr("models.inference.runner.Inference._whole", out_of_memory)
+        monkeypatch.setattr("models.nerco_model.NeRCoModel.forward", out_of_memory)
+    elif "visdom" in quote:
+        monkeypatch.setitem(sys.modules, "visdom", None)
+        monkeypatch.delitem(sys.modules, "util.monitor.visdom_server", raising=False)
+    elif "GPU found" in quote:
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    elif "fit" in quote:
+        shutil.copy("saves/LOL/latest_net_G_A.pth", "saves/LOL/latest_net_H.pth")
+    script, _, flags = SAID[quote].partition(" ")
+    base = "--dataroot photos --name demo" if script == "test.py" else "--dataroot dataset --name new"
+    python(monkeypatch, f"{script} {base}", flags)
+    said = capsys.readouterr()
+    assert quote in said.out + said.err
+    assert any(quote in code for code in spans(ENGLISH))
+
+
+def test_without_a_network_clip_is_asked_for_in_the_quoted_words(tmp_path, monkeypatch):
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody answers
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("CLIP_CACHE", str(tmp_path))
+    with pytest.raises(WorkError) as error:
+        load_clip(None)
+    assert all(
+        quote in str(error.value) and quote in spans(ENGLISH) for quote in ("could not download", "urlopen error")
+    )
