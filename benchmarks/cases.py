@@ -27,7 +27,7 @@ SWITCHES = {
     "inference": ("", "--amp bf16", "--amp fp16", "--tile 64", "--compile", "--amp bf16 --compile"),
     "training": ("", "--checkpoint_activations", "--amp bf16", "--amp fp16", "--compile"),
 }
-# On a CPU, pictures have their channels last in any case.
+# On a CPU, images have their channels last in any case.
 ON_A_GPU = ("--channels_last", "--amp bf16 --channels_last", "--amp bf16 --channels_last --compile")
 NAIVE = "naive"  # in the place of switches
 MOST_USED = ("", "--amp bf16")

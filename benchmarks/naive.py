@@ -3,7 +3,7 @@
 - The implicit function is queried point by point: it gathers all inputs of its first layer for every pixel (the
   unfolded neighbourhood, the coordinates, their encoding, the cell), and does so four times, for an ensemble whose
   members are equal.
-- Enhancing a picture runs both loops, although only fake_B is wanted; the picture itself stands in for B.
+- Enhancing an image runs both loops, although only fake_B is wanted; the image itself stands in for B.
 - Every network call is one of its own, and every layer PyTorch's own, in its default layout.
 """
 

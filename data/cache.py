@@ -1,4 +1,4 @@
-"""Decoded training pictures, kept in memory when they fit (--cache)."""
+"""Decoded training images, kept in memory when they fit (--cache)."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,23 +8,23 @@ from util.errors import WorkError
 from util.image_io.finding import open_rgb
 from util.memory import free_memory
 
-SHARE = 0.5  # of the free memory that decoded pictures may take
+SHARE = 0.5  # of the free memory that decoded images may take
 
 
-class PictureCache:
-    """Opens pictures for training; those that it holds need no decoding and no resizing.
+class ImageCache:
+    """Opens images for training; those that it holds need no decoding and no resizing.
 
     Worker processes that are forked share its memory; where they are spawned (Windows, macOS) each has a copy.
 
     Args:
-        prepare: what is done to each decoded picture before it is kept: PIL picture -> PIL picture.
+        prepare: what is done to each decoded image before it is kept: PIL image -> PIL image.
     """
 
     def __init__(self, prepare):
         self.prepare, self.kept = prepare, {}
 
     def open(self, path):
-        """The prepared picture of a file; WorkError as from ``open_picture``."""
+        """The prepared image of a file; WorkError as from ``open_image``."""
         return self.kept[path] if path in self.kept else self.prepare(open_rgb(path))
 
     def fill(self, paths, threads):
@@ -43,14 +43,14 @@ class PictureCache:
         with ThreadPoolExecutor(max(1, threads)) as pool:
             for start in range(0, len(paths), 64):  # a few at a time, so that what is too much is not decoded first
                 some = paths[start : start + 64]
-                for path, picture in zip(some, pool.map(self._try, some), strict=True):
-                    if picture is None:
+                for path, image in zip(some, pool.map(self._try, some), strict=True):
+                    if image is None:
                         continue
-                    used += 3 * picture.width * picture.height
+                    used += 3 * image.width * image.height
                     if used > left:
-                        return f"{len(self.kept)} of {len(paths)} pictures are kept in memory, as many as fit"
-                    self.kept[path] = picture
-        return f"{len(self.kept)} of {len(paths)} pictures are kept in memory ({used / 2**20:.0f} MiB)"
+                        return f"{len(self.kept)} of {len(paths)} images are kept in memory, as many as fit"
+                    self.kept[path] = image
+        return f"{len(self.kept)} of {len(paths)} images are kept in memory ({used / 2**20:.0f} MiB)"
 
     def _try(self, path):
         try:

@@ -1,4 +1,4 @@
-"""Reading all pictures of a training run before it starts: which are damaged, and how large they are."""
+"""Reading all images of a training run before it starts: which are damaged, and how large they are."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,26 +7,26 @@ from tqdm import tqdm
 
 from data.transforms import preprocess
 from util.errors import WorkError
-from util.image_io.finding import domain_folders, find_pictures, open_rgb
+from util.image_io.finding import domain_folders, find_images, open_rgb
 from util.image_io.tensors import in_pixels
 
 
-class PictureSurvey:
-    """Decodes every picture of both folders, as training will.
+class ImageSurvey:
+    """Decodes every image of both folders, as training will.
 
     Args:
         opt: reads dataroot, phase, direction, max_dataset_size, num_threads, batch_size and what ``preprocess``
             needs.
 
     ``problems`` (WorkErrors) and ``warnings`` (lines) say what was found; ``complete``, whether both folders hold
-    pictures.
+    images.
     """
 
     def __init__(self, opt):
         self.opt, self.problems, self.warnings, found = opt, [], [], {}
         for kind, folder in zip(("low-light", "normal-light"), domain_folders(opt), strict=True):
             try:
-                found[kind] = find_pictures(folder)[: opt.max_dataset_size]
+                found[kind] = find_images(folder)[: opt.max_dataset_size]
             except WorkError as error:
                 self.problems.append(error)
         self.complete = len(found) == 2
@@ -39,7 +39,7 @@ class PictureSurvey:
         return {kind.removesuffix("-light"): _spread(sizes) for kind, sizes in self.sizes.items()}
 
     def pixels(self):
-        """How many pixels training sees of the median low-light picture."""
+        """How many pixels training sees of the median low-light image."""
         sizes = self.sizes["low-light"]
         return _area(self._prepared(sizes[len(sizes) // 2])) if sizes else 0
 
@@ -47,7 +47,7 @@ class PictureSurvey:
         pool = ThreadPoolExecutor(max(1, self.opt.num_threads))
         try:
             read = pool.map(_size_of, paths)
-            results = list(tqdm(read, f"reading {kind}", len(paths), unit="picture", dynamic_ncols=True))
+            results = list(tqdm(read, f"reading {kind}", len(paths), unit="image", dynamic_ncols=True))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for all of them
         self.problems += [result for result in results if isinstance(result, WorkError)]
@@ -59,7 +59,7 @@ class PictureSurvey:
             small = sum(self._is_enlarged(*size) for size in sizes)
             if small:
                 self.warnings.append(
-                    f"{small} of {len(sizes)} {kind} pictures are smaller than the crop, {crop}x{crop} pixels, "
+                    f"{small} of {len(sizes)} {kind} images are smaller than the crop, {crop}x{crop} pixels, "
                     "and will be enlarged"
                 )
 
@@ -76,13 +76,13 @@ class PictureSurvey:
         if len({self._prepared(size) for size in set(self.sizes.get("low-light", ()))}) > 1:
             self.problems.append(
                 WorkError(
-                    f"--batch_size {opt.batch_size}: pictures of different sizes cannot share a batch: "
+                    f"--batch_size {opt.batch_size}: images of different sizes cannot share a batch: "
                     "use --batch_size 1, or a --preprocess that crops"
                 )
             )
 
     def _prepared(self, size):
-        """The size in which training sees a picture of this size."""
+        """The size in which training sees an image of this size."""
         opt = self.opt
         sides = (opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side)
         return preprocess(Image.new("1", size), opt.preprocess, *sides).size
@@ -101,6 +101,6 @@ def _area(size):
 
 def _spread(ordered):
     if not ordered:
-        return "not one picture can be read"
+        return "not one image can be read"
     smallest, median, largest = (ordered[i] for i in (0, len(ordered) // 2, -1))
     return f"smallest {in_pixels(smallest)}, median {in_pixels(median)}, largest {in_pixels(largest)} pixels"

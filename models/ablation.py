@@ -8,7 +8,7 @@ from models.networks.nrn import NRN
 
 # What --ablate can remove, and what then happens.
 PARTS = {
-    "nrn": "no normalisation: the enhancer is given the picture twice",
+    "nrn": "no normalisation: the enhancer is given the image twice",
     "mask": "no mask extractor: a mask of ones, no mask losses",
     "text": "no text term, as with --no_text",
     "edge": "no edge discriminators",
@@ -20,7 +20,7 @@ PARTS = {
 
 
 def generative_parts(ablated):
-    """Names of the networks that produce pictures, without those that ``--ablate`` removes."""
+    """Names of the networks that produce images, without those that ``--ablate`` removes."""
     return ["Pre"] * ("nrn" not in ablated) + ["G_A", "G_B"] + ["H"] * ("mask" not in ablated)
 
 

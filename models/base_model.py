@@ -47,7 +47,7 @@ class BaseModel(ABC):
 
     @abstractmethod
     def set_input(self, batch):
-        """Take a batch of the data set and move its pictures to the device."""
+        """Take a batch of the data set and move its images to the device."""
 
     @abstractmethod
     def forward(self):
@@ -84,7 +84,7 @@ class BaseModel(ABC):
         return progress
 
     def get_current_visuals(self):
-        """The pictures of the last step, {name: (N, C, H, W) in [-1, 1]}, in the order of ``visual_names``."""
+        """The images of the last step, {name: (N, C, H, W) in [-1, 1]}, in the order of ``visual_names``."""
         return OrderedDict((name, getattr(self, name).detach()) for name in self.visual_names)
 
     def get_current_losses(self):

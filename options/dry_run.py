@@ -13,18 +13,18 @@ from clip.download import cache_folder, sha256_of
 from clip.tokenizer import PROMPT_TOKENS, VOCABULARY_SHA256, VOCABULARY_URL
 from clip.weights import MODELS, PUBLISHED
 from data import create_dataset
-from data.survey import PictureSurvey
+from data.survey import ImageSurvey
 from util import distributed
 from util.device import select_device
 from util.errors import UsageError, WorkError
-from util.image_io.finding import find_pictures, open_rgb
+from util.image_io.finding import find_images, open_rgb
 from util.monitor.summary import amount, course, disk_needed, memory_needed, print_rows, summary
 from util.monitor.validation import MOST, References
 from util.run_folder import spare_other_weights
 
 
 def dry_run(opt, create_model):
-    """Check data, weights, CLIP, validation pictures and places; print the plan, then every problem in one line.
+    """Check data, weights, CLIP, validation images and places; print the plan, then every problem in one line.
 
     Of several processes the first one does that; the others only look for their device.
 
@@ -60,17 +60,17 @@ class DryRun:
 
     def report(self, create_model):
         """Do all checks and print what they gave; returns the exit status."""
-        pictures = PictureSurvey(self.opt)
-        self.problems += pictures.problems
-        self.warnings += pictures.warnings
+        images = ImageSurvey(self.opt)
+        self.problems += images.problems
+        self.warnings += images.warnings
         self.check_validation()
         for folder in (self.folder, Path("loss") / f"loss_{self.opt.name}"):
             self.check_place(folder)
         with self.noting():
             spare_other_weights(self.opt, self.folder)
         model, progress = self.check_model(create_model)
-        if model and pictures.complete:
-            self.print_plan(model, progress, pictures)
+        if model and images.complete:
+            self.print_plan(model, progress, images)
         for warning in self.warnings:
             print(f"warning: {warning}")
         for problem in self.problems:
@@ -83,11 +83,11 @@ class DryRun:
         return 0
 
     def check_validation(self):
-        """Open the validation pictures, and their references."""
+        """Open the validation images, and their references."""
         opt, paths, references = self.opt, [], None
         if opt.val_dir:
             with self.noting():
-                paths = find_pictures(opt.val_dir)[:MOST]
+                paths = find_images(opt.val_dir)[:MOST]
         if opt.val_ref:
             with self.noting():
                 references = References(opt.val_ref)
@@ -134,12 +134,12 @@ class DryRun:
             self.warnings.append(f"all {last} epochs are done: nothing is left to train (--n_epochs, --n_epochs_decay)")
         return model, progress
 
-    def print_plan(self, model, progress, pictures):
+    def print_plan(self, model, progress, images):
         """Print what would happen, and add a warning if the disk is too small for it."""
         opt = self.opt
         data = create_dataset(argparse.Namespace(**{**vars(opt), "cache": False}))
-        rows = {**summary(opt, data, model, self.folder, progress), **pictures.rows(), **course(opt, data, progress)}
-        weights, state, in_all = disk_needed(opt, data, model, progress, pictures.pixels())
+        rows = {**summary(opt, data, model, self.folder, progress), **images.rows(), **course(opt, data, progress)}
+        weights, state, in_all = disk_needed(opt, data, model, progress, images.pixels())
         free = shutil.disk_usage(_existing(self.folder)).free
         rows["disk"] = (
             f"up to {amount(weights + state)} per save (networks {amount(weights)}, train state {amount(state)}), "

@@ -1,4 +1,4 @@
-"""Small pictures and folders for the tests, made when they are needed."""
+"""Small images and folders for the tests, made when they are needed."""
 
 import struct
 import zlib
@@ -15,12 +15,12 @@ from util.checkpoint import net_file, save_options
 
 def photograph(size, name="coffee", brightness=1.0):
     """A real photograph, resized to (width, height) and scaled in brightness."""
-    picture = Image.fromarray(getattr(photographs, name)()).convert("RGB").resize(size, Image.Resampling.BICUBIC)
-    return picture.point(lambda level: round(level * brightness))
+    image = Image.fromarray(getattr(photographs, name)()).convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    return image.point(lambda level: round(level * brightness))
 
 
 def training_folder(root, count=3, size=(40, 36)):
-    """A data set: ``count`` dark pictures in trainA and testA, as many bright ones of another scene in trainB."""
+    """A data set: ``count`` dark images in trainA and testA, as many bright ones of another scene in trainB."""
     for folder, name, brightness in (("trainA", "coffee", 0.15), ("trainB", "chelsea", 1.0), ("testA", "coffee", 0.2)):
         (root / folder).mkdir(parents=True)
         for i in range(count):
@@ -41,8 +41,8 @@ def enhancer_folder(root, options=None, **shape):
     return enhancer.eval()
 
 
-def levels(picture):
-    return np.asarray(picture).astype(int)
+def levels(image):
+    return np.asarray(image).astype(int)
 
 
 def save_deep_png(path, values):
@@ -74,8 +74,8 @@ def camera_exif(orientation=6):
     return exif.tobytes()
 
 
-def pictures_batch(seed, n=1, side=32, dtype=None):
-    """A batch for training: random dark and bright pictures, {"A", "B": (n, 3, side, side)} and their names."""
+def images_batch(seed, n=1, side=32, dtype=None):
+    """A batch for training: random dark and bright images, {"A", "B": (n, 3, side, side)} and their names."""
     import torch
 
     generator = torch.Generator().manual_seed(seed)

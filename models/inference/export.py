@@ -1,7 +1,7 @@
 """The enhancer as one file that runs without this project: ONNX or TorchScript.
 
 The file takes ``low`` (N, 3, H, W), float32 in [-1, 1], any N, H and W from 1 up, and returns ``enhanced``, the same
-shape, in [-1, 1]. It needs memory for the whole picture at once: the NRN alone keeps 256 values for each pixel.
+shape, in [-1, 1]. It needs memory for the whole image at once: the NRN alone keeps 256 values for each pixel.
 
 ONNX, with nothing but onnxruntime, NumPy and Pillow::
 
@@ -35,7 +35,7 @@ OPSET = 17  # the version of ONNX's operators; onnxruntime 1.17 and later were s
 TOLERANCE = 1e-3  # greatest difference from PyTorch that is accepted, of values in [-1, 1]
 
 # What PyTorch warns of here: that it prefers other ways of exporting (they lack dynamic sizes in torch 2.5), branches
-# that no size of picture changes, and instance norms, which evaluate as they train.
+# that no size of image changes, and instance norms, which evaluate as they train.
 HARMLESS = (
     r"`torch\.jit\.\w+` is deprecated|You are using the legacy|The feature will be removed"
     r"|Converting a tensor to a Python boolean|Constant folding|ONNX export mode is set to TrainingMode\.EVAL"
@@ -82,7 +82,7 @@ class AnySize(nn.Module):
     """An enhancer whose padding depends on the size of its input when it is traced, too.
 
     In a trace, sizes are tensors, and whatever Python decides by them is decided for good by the example. So the
-    padding is computed here as indices, and the enhancer within gets pictures that need none.
+    padding is computed here as indices, and the enhancer within gets images that need none.
     """
 
     def __init__(self, enhancer):
@@ -131,7 +131,7 @@ def _check(enhancer, kind, file):
         return "not checked, for want of onnxruntime; pip install -r requirements-export.txt installs it"
     run = {"onnx": _onnx_runner, "torchscript": torch.jit.load}[kind](file)
     random, greatest, sizes = torch.Generator().manual_seed(0), 0.0, []
-    # Sides of more than small / 2 are reflected; of shorter ones, the last pixel is repeated. Tiny pictures would be of
+    # Sides of more than small / 2 are reflected; of shorter ones, the last pixel is repeated. Tiny images would be of
     # no use: where nearly all is repetition, the norms magnify rounding until PyTorch differs from itself.
     small = enhancer.smallest
     shapes = (1, small + 29, small // 2 + 18), (2, small // 2 - 1, small + 56), (1, small + 62, small // 2 - 2)

@@ -1,16 +1,16 @@
-"""Enhancing pictures of any size on the hardware at hand: whole, in bands of rows, or on the CPU instead of the GPU."""
+"""Enhancing images of any size on the hardware at hand: whole, in bands of rows, or on the CPU instead of the GPU."""
 
 import copy
 
 import torch
 
 from models.inference.tiled_enhancer import enhance_in_bands
-from models.kernels.norms import NORMS, PICTURE_NORMS
+from models.kernels.norms import IMAGE_NORMS, NORMS
 from util.errors import WorkError
 from util.memory import free_memory, out_of_memory
 from util.precision import AMP
 
-WHOLE_MAPS = 8  # peak of memory of a whole picture, in feature maps of full size (measured: 4 to 8)
+WHOLE_MAPS = 8  # peak of memory of a whole image, in feature maps of full size (measured: 4 to 8)
 WHOLE_ON_CPU = 4 * 2**30  # bytes; beyond, bands are hardly slower and leave memory to others
 BAND_OVERHEAD = 2**29  # bytes that bands need besides what is stored
 SHARE = 0.8  # of the free memory that is counted on
@@ -22,8 +22,8 @@ class Inference:
     Args:
         enhancer: in evaluation mode, on its device.
         amp: ``off``, ``bf16`` or ``fp16``: what convolutions and products compute in.
-        channels_last: whether weights and pictures are stored for that layout; on a CPU pictures always are.
-        compile: whether the networks are compiled (pictures that are run whole).
+        channels_last: whether weights and images are stored for that layout; on a CPU images always are.
+        compile: whether the networks are compiled (images that are run whole).
         tile: ``auto``: whole where memory allows, else in bands; ``off``: always whole; a number: in bands of so
             many rows.
         say: is given a line whenever a batch is not run as usual.
@@ -32,7 +32,7 @@ class Inference:
     def __init__(self, enhancer, amp="off", channels_last=False, compile=False, tile="auto", say=print):
         self.enhancer, self.amp, self.tile, self.say = enhancer, AMP[amp], tile, say
         self.said, self.device = set(), next(enhancer.parameters()).device
-        # CPUs are always faster with pictures stored pixel by pixel; weights may belong to somebody else.
+        # CPUs are always faster with images stored pixel by pixel; weights may belong to somebody else.
         by_pixels = channels_last or self.device.type == "cpu"
         self.format = torch.channels_last if by_pixels else torch.contiguous_format
         if channels_last:
@@ -67,7 +67,7 @@ class Inference:
                 torch.cuda.empty_cache()
             if number + 1 < len(ways):
                 self._say_once(f"{size}: out of memory {name}; going on {ways[number + 1][0]}")
-        raise WorkError(f"{size}: not enough memory for this picture {ways[-1][0]}; free some, or make it smaller")
+        raise WorkError(f"{size}: not enough memory for this image {ways[-1][0]}; free some, or make it smaller")
 
     def _ways(self, low, size):
         """What is tried one after the other: [(description, function of the batch)]."""
@@ -94,8 +94,8 @@ class Inference:
         """Estimates of the peak of memory, bytes: as a whole, and in bands."""
         pixels = low[:, 0].numel()
         one_map = pixels * self.enhancer.options["ngf"] * (4 if self.amp is None else 2)
-        pictures = pixels * 60  # A, pre_A, mask, fake_B and their copies
-        return WHOLE_MAPS * one_map, one_map + pictures + BAND_OVERHEAD
+        images = pixels * 60  # A, pre_A, mask, fake_B and their copies
+        return WHOLE_MAPS * one_map, one_map + images + BAND_OVERHEAD
 
     def _say_once(self, line):
         if line not in self.said:
@@ -119,8 +119,8 @@ class Inference:
 
     def frugal_bands(self, low):
         """Enhance a batch in bands whose stored maps have 16 bits: half the memory, no longer exact."""
-        # Norms of the picture at hand keep values in the range of fp16, which is the finer of the two.
-        bounded = issubclass(NORMS[self.enhancer.options["norm"]], PICTURE_NORMS)
+        # Norms of the image at hand keep values in the range of fp16, which is the finer of the two.
+        bounded = issubclass(NORMS[self.enhancer.options["norm"]], IMAGE_NORMS)
         narrow = torch.float16 if bounded else torch.bfloat16
         return self._bands(low, narrow)
 

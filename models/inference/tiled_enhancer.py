@@ -1,4 +1,4 @@
-"""The enhancer on pictures too large for memory: the same networks, band by band of rows."""
+"""The enhancer on images too large for memory: the same networks, band by band of rows."""
 
 import torch
 from torch import nn
@@ -28,7 +28,7 @@ def enhance_in_bands(enhancer, low, band=None, dtype=None):
     Args:
         enhancer: an ``Enhancer`` in evaluation mode; a U-Net generator is run whole, the other networks in bands.
         low: (N, 3, H, W) in [-1, 1].
-        band: rows of the picture that are computed at a time, from 8 up; None: as many as ``BAND_VALUES`` allows.
+        band: rows of the image that are computed at a time, from 8 up; None: as many as ``BAND_VALUES`` allows.
         dtype: what stored feature maps are kept as; None: as they are computed. With 16 bits the result is no
             longer exact.
 
@@ -40,10 +40,10 @@ def enhance_in_bands(enhancer, low, band=None, dtype=None):
     n, _, _, across = padded.shape
     band = band or max(8, BAND_VALUES // (n * enhancer.options["ngf"] * across))
     with torch.inference_mode():
-        picture = Stored(padded, -(-band // 4) * 4)  # whole rows of the maps at a quarter of the resolution
-        mask = _mask(enhancer.mask_extractor, picture, dtype)
-        pre = store(_Implicit(enhancer.nrn, picture, dtype)) if enhancer.nrn else picture
-        seen = _Joined(picture, pre, mask)
+        image = Stored(padded, -(-band // 4) * 4)  # whole rows of the maps at a quarter of the resolution
+        mask = _mask(enhancer.mask_extractor, image, dtype)
+        pre = store(_Implicit(enhancer.nrn, image, dtype)) if enhancer.nrn else image
+        seen = _Joined(image, pre, mask)
         if isinstance(enhancer.generator, ResNetGenerator):
             enhanced = store(_through(enhancer.generator.model, seen, dtype)).values
         else:
@@ -92,12 +92,12 @@ def _residual(block, source, dtype, keep_branch):
 
 
 class _Implicit(Map):
-    """The neural representation normalization of a picture: (N, 3, H, W)."""
+    """The neural representation normalization of an image: (N, 3, H, W)."""
 
-    def __init__(self, nrn, picture, dtype):
-        super().__init__(picture.height, picture.width, picture.band)
-        self.features = _through(nrn.model, picture, dtype)
-        self.evaluation = nrn.mlp.at(picture.height, picture.width)
+    def __init__(self, nrn, image, dtype):
+        super().__init__(image.height, image.width, image.band)
+        self.features = _through(nrn.model, image, dtype)
+        self.evaluation = nrn.mlp.at(image.height, image.width)
 
     def rows(self, top, bottom):
         return self.evaluation.rows(self.features.rows_or_zeros, top, bottom)
@@ -106,20 +106,20 @@ class _Implicit(Map):
 class _Joined(Map):
     """cat(A, pre_A) * mask, what the enhancing generator sees."""
 
-    def __init__(self, picture, pre, mask):
-        super().__init__(picture.height, picture.width, picture.band)
-        self.picture, self.pre, self.mask = picture, pre, mask
+    def __init__(self, image, pre, mask):
+        super().__init__(image.height, image.width, image.band)
+        self.image, self.pre, self.mask = image, pre, mask
 
     def rows(self, top, bottom):
-        both = torch.cat([self.picture.rows(top, bottom), self.pre.rows(top, bottom)], dim=1)
+        both = torch.cat([self.image.rows(top, bottom), self.pre.rows(top, bottom)], dim=1)
         return both * self.mask.rows(top, bottom)
 
 
-def _mask(extractor, picture, dtype):
-    """The mask of a picture as a stored map; 1 where training left the mask extractor out."""
+def _mask(extractor, image, dtype):
+    """The mask of an image as a stored map; 1 where training left the mask extractor out."""
     if extractor is None:
-        return Stored(torch.ones_like(picture.values[:, :1]), picture.band)
-    features = _through(extractor.model, picture, dtype)  # ends with the reflection that the attention sees
+        return Stored(torch.ones_like(image.values[:, :1]), image.band)
+    features = _through(extractor.model, image, dtype)  # ends with the reflection that the attention sees
     total, highest = 0.0, None
     for _, _, rows in features.bands():
         total = total + rows.sum((2, 3), keepdim=True, dtype=torch.float64)

@@ -1,7 +1,7 @@
-"""Feature maps computed band by band of rows, for pictures whose maps would not fit into memory.
+"""Feature maps computed band by band of rows, for images whose maps would not fit into memory.
 
 Nothing here approximates. A convolution's rows need a few rows of its input, so maps are computed where they are
-asked for and forgotten again. Only an instance norm, and a layer norm, looks at the whole picture: its statistics are
+asked for and forgotten again. Only an instance norm, and a layer norm, looks at the whole image: its statistics are
 gathered in a pass of their own, after which the rows are computed once more. What is dear to compute and small is
 stored (`Stored`); what is cheap or large is not.
 """
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.kernels.norms import PICTURE_NORMS, channel_statistics
+from models.kernels.norms import IMAGE_NORMS, channel_statistics
 from util.precision import full
 
 # A band is as many rows as hold this many values of the widest map (64 MiB in single precision): enough that
@@ -155,7 +155,7 @@ class Upsampled(Map):
 
 def normed(norm, source, relu=False):
     """A norm layer (of any kind, in evaluation), and maybe a ReLU, on a map."""
-    if isinstance(norm, PICTURE_NORMS):
+    if isinstance(norm, IMAGE_NORMS):
         scale, shift = norm.coefficients(*statistics(source))
     elif isinstance(norm, nn.BatchNorm2d):
         scale = (norm.weight * (norm.running_var + norm.eps).rsqrt())[None, :, None, None]

@@ -50,8 +50,8 @@ class InstanceNorm(nn.InstanceNorm2d):
 class LayerInstanceNorm(nn.Module):
     """The sum of an instance norm and a layer norm, weighted channel by channel (Kim et al. 2020, U-GAT-IT).
 
-    An instance norm gives each channel of each picture the same mean, so that no layer can hand on what holds for a
-    picture as a whole, such as how bright its scene is. A layer norm, over all channels, keeps how they differ.
+    An instance norm gives each channel of each image the same mean, so that no layer can hand on what holds for a
+    image as a whole, such as how bright its scene is. A layer norm, over all channels, keeps how they differ.
     There the weights are rho and 1 - rho times a gain; here they are free. At inference on a CPU it may overwrite its
     input, as ``InstanceNorm`` does.
     """
@@ -81,7 +81,7 @@ class LayerInstanceNorm(nn.Module):
         return instance + layer, bias - instance * mean - layer * mean_of_all
 
 
-PICTURE_NORMS = (InstanceNorm, LayerInstanceNorm)  # those that go by the picture at hand, the whole of it
+IMAGE_NORMS = (InstanceNorm, LayerInstanceNorm)  # those that go by the image at hand, the whole of it
 # The last does nothing; it keeps the numbering of the layers, and with it the keys of a checkpoint.
 NORMS = {"instance": InstanceNorm, "layer_instance": LayerInstanceNorm, "batch": nn.BatchNorm2d, "none": nn.Identity}
 

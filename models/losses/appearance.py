@@ -1,4 +1,4 @@
-"""The text-driven appearance discriminator (TAD in the paper): judges whether pictures look like a domain."""
+"""The text-driven appearance discriminator (TAD in the paper): judges whether images look like a domain."""
 
 import torch
 
@@ -9,13 +9,13 @@ from util.image_pool import ImagePool
 
 
 class AppearanceDiscriminator:
-    """What one domain, low light or normal light, demands of a picture: by its colours, its edges, and CLIP's words.
+    """What one domain, low light or normal light, demands of an image: by its colours, its edges, and CLIP's words.
 
     Args:
-        colour: discriminator network of the pictures themselves, or None if that judgement is left out.
+        colour: discriminator network of the images themselves, or None if that judgement is left out.
         edge: discriminator network of their edge maps, or None.
         edge_filter: the high-pass filter E.
-        words: what the text prior should say of the domain's pictures, (low light, normal light).
+        words: what the text prior should say of the domain's images, (low light, normal light).
         opt: reads gan_mode, lambda_gp, edge_adversary, pool_size and seed.
         name: tells the random choices of its pools from those of others.
     """
@@ -29,15 +29,15 @@ class AppearanceDiscriminator:
         }
         self._edges = None  # of the present fake, if both steps are to be shown the same
 
-    # The generators' step: how far pictures are from being taken for the domain's own.
+    # The generators' step: how far images are from being taken for the domain's own.
 
-    def colour(self, *pictures):
+    def colour(self, *images):
         """GAN(D(x), real) for each batch x (N, 3, H, W) in [-1, 1]: a list of scalars."""
-        return [gan_loss(self.opt.gan_mode, scores, True) for scores in batched(self.colour_net, *pictures)]
+        return [gan_loss(self.opt.gan_mode, scores, True) for scores in batched(self.colour_net, *images)]
 
-    def edge(self, picture):
-        """GAN(D_edge(E(x)), real): a scalar. The released recipe shows D_edge the picture itself."""
-        shown = self.edge_filter(picture) if self.opt.edge_adversary == "edges" else picture
+    def edge(self, image):
+        """GAN(D_edge(E(x)), real): a scalar. The released recipe shows D_edge the image itself."""
+        shown = self.edge_filter(image) if self.opt.edge_adversary == "edges" else image
         if self.opt.edge_adversary == "edges" and self.opt.edge_projection == "fixed":
             self._edges = shown.detach()
         return gan_loss(self.opt.gan_mode, self.edge_net(shown), True)

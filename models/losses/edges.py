@@ -20,7 +20,7 @@ _LAPLACIAN8 = [[1, 1, 1], [1, -8, 1], [1, 1, 1]]
 
 
 class EdgeFilter(nn.Module):
-    """The magnitude of a picture's edges, as a three-channel picture.
+    """The magnitude of an image's edges, as a three-channel image.
 
     Args:
         kind: ``gradient`` (central differences, what the released code calls Sobel), ``sobel``,
@@ -50,7 +50,7 @@ class EdgeFilter(nn.Module):
     def _edges(self, x):
         gray = x if x.shape[1] == 1 else (x * self.luma.to(x.dtype)).sum(1, keepdim=True)  # (N, 1, H, W)
         responses = F.conv2d(gray, self.kernels.to(x.dtype), padding=1)
-        # The small constant keeps the root's gradient finite where a picture is flat.
+        # The small constant keeps the root's gradient finite where an image is flat.
         magnitude = torch.sqrt(responses.square().sum(1, keepdim=True) + 1e-6)  # (N, 1, H, W)
         if self.projection == "fixed":
             return STRENGTH * magnitude.expand(-1, 3, -1, -1)

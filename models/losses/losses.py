@@ -1,4 +1,4 @@
-"""The adversarial objectives, and distances of pictures."""
+"""The adversarial objectives, and distances of images."""
 
 import torch
 import torch.nn.functional as F
@@ -56,12 +56,12 @@ def opponent_distance(x, y):
 
 
 def restoration_distance(x, y):
-    """How far a restored picture is from the true one, in colours and in structure: (N, 3, H, W) twice -> a scalar."""
+    """How far a restored image is from the true one, in colours and in structure: (N, 3, H, W) twice -> a scalar."""
     return opponent_distance(x, y) + STRUCTURE_WEIGHT * structural_dissimilarity(x, y)
 
 
 def structural_dissimilarity(x, y):
-    """1 - SSIM (Wang et al. 2004), from 0 for equal pictures to 2: (N, 3, H, W) twice, in [-1, 1] -> a scalar.
+    """1 - SSIM (Wang et al. 2004), from 0 for equal images to 2: (N, 3, H, W) twice, in [-1, 1] -> a scalar.
 
     The mean over the channels and over windows of 8x8 pixels, four pixels apart: a sixteenth of all windows tells the
     same at a sixteenth of the cost. H and W are at least 8.
@@ -77,7 +77,7 @@ def structural_dissimilarity(x, y):
 
 
 def gradient_penalty(discriminator, real, fake):
-    """The mean of (|grad D(x)| - 1)^2 at random points x between real and fake pictures (Gulrajani et al. 2017).
+    """The mean of (|grad D(x)| - 1)^2 at random points x between real and fake images (Gulrajani et al. 2017).
 
     Args:
         real, fake: (N, 3, H, W), one shape.

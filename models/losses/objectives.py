@@ -61,7 +61,7 @@ def _warm_up_terms(model):
 
 
 def _colour_verdicts(model):
-    """How far pictures are from being taken for real by their colours, {picture: scalar}; none if unjudged."""
+    """How far images are from being taken for real by their colours, {image: scalar}; none if unjudged."""
     bright, dark = {"fake_B": model.fake_B}, {}
     if model.parts["dual_loop"]:
         dark["fake_A"] = model.fake_A
@@ -70,9 +70,9 @@ def _colour_verdicts(model):
     if model.parts["mask"]:
         bright["A + h"], dark["B - h"] = model.real_A + model.h, model.real_B - model.h
     found = {}
-    for judge, pictures in ((model.normal_light, bright), (model.low_light, dark)):
+    for judge, images in ((model.normal_light, bright), (model.low_light, dark)):
         if judge.colour_net:
-            found.update(zip(pictures, judge.colour(*pictures.values()), strict=True))
+            found.update(zip(images, judge.colour(*images.values()), strict=True))
     return found
 
 
@@ -96,15 +96,15 @@ def _residual_agreement(model):
 
 
 def _text_terms(model):
-    """Fakes and reconstructions look, to CLIP, like what they should be; all pictures share one batch."""
-    pictures = {
+    """Fakes and reconstructions look, to CLIP, like what they should be; all images share one batch."""
+    images = {
         name: getattr(model, name) for name in ("fake_B", "rec_B", "fake_A", "rec_A") if name in model.visual_names
     }
     if not model.opt.text_gradient:
-        # As released: pictures go through pools, which detach them. A pool of none passes them on as they are.
-        pools = {name: model.pools["text of rec_A" if name == "rec_A" else "text"] for name in pictures}
-        pictures = {name: pools[name].query(picture) for name, picture in pictures.items()}
-    said = dict(zip(pictures, batched(model.text_prior, *pictures.values()), strict=True))  # (N, 2) each
+        # As released: images go through pools, which detach them. A pool of none passes them on as they are.
+        pools = {name: model.pools["text of rec_A" if name == "rec_A" else "text"] for name in images}
+        images = {name: pools[name].query(image) for name, image in images.items()}
+    said = dict(zip(images, batched(model.text_prior, *images.values()), strict=True))  # (N, 2) each
     terms = {}
     for loss, judge, names in (
         ("D_A_CLIP", model.normal_light, ("fake_B", "rec_B")),

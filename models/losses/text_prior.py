@@ -1,4 +1,4 @@
-"""The text prior: what CLIP, asked with a pair of prompts, takes a picture for."""
+"""The text prior: what CLIP, asked with a pair of prompts, takes an image for."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def text_prior_of(opt, clip_model):
 
 
 class TextPrior(nn.Module):
-    """p(x): the probabilities that a picture shows low light and normal light.
+    """p(x): the probabilities that an image shows low light and normal light.
 
     Args:
         clip_model: a CLIP, or anything with ``encode_image``, ``encode_text`` and ``logit_scale``; it is frozen.

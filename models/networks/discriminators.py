@@ -19,7 +19,7 @@ def build_discriminator(name, in_channels=3, ndf=64, n_layers=3, norm="instance"
 
 
 def smallest_input(name, n_layers=3):
-    """The least side (pixels) of a square picture that the discriminator can be trained on.
+    """The least side (pixels) of a square image that the discriminator can be trained on.
 
     ``n_layers`` halvings and a convolution that takes one pixel more must leave 2x2 values: an instance norm
     needs more than one, and the last convolution takes another pixel.

@@ -114,7 +114,7 @@ class UNetBlock(nn.Module):
 
 
 def with_one_copy(state):
-    """The weights of an enhancer that computes from one picture what another computed from two copies of it.
+    """The weights of an enhancer that computes from one image what another computed from two copies of it.
 
     Args:
         state: {key: tensor} of a generator with 6 input channels that was given cat(x, x).

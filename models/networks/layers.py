@@ -109,7 +109,7 @@ def batched(network, *inputs, call=lambda network, x: network(x)):
 def keep_tanh_sloping(network, slope=0.1):
     """Add ``slope`` to the gradient of a network's tanh layers, from now on; what they compute stays the same.
 
-    A saturated tanh has no slope, so no distance of pictures can bring a value back that has gone too far.
+    A saturated tanh has no slope, so no distance of images can bring a value back that has gone too far.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Tanh):

@@ -32,7 +32,7 @@ class MaskExtractor(nn.Module):
         self.conv_ca = nn.Conv2d(2 * ngf, ngf, 1, bias=False)
 
     def forward(self, x):
-        """The residual and the mask of a picture.
+        """The residual and the mask of an image.
 
         Args:
             x: (N, 3, H, W) in [-1, 1], H and W at least 4.

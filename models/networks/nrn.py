@@ -1,6 +1,6 @@
-"""Neural representation normalization (NRN in the paper): a picture as a continuous function of place.
+"""Neural representation normalization (NRN in the paper): an image as a continuous function of place.
 
-A ResNet encoder turns the picture into a feature map; an implicit function, a small MLP, reads the 3x3
+A ResNet encoder turns the image into a feature map; an implicit function, a small MLP, reads the 3x3
 neighbourhood of a pixel and its coordinates and returns the pixel's normalised colour.
 """
 
@@ -18,12 +18,12 @@ FREQUENCIES = 8  # L of the positional encoding: sin and cos of 2^l pi c for l =
 COORDS = ("absolute", "cancelled")
 
 # At inference the MLP runs over strips of rows, so that its activations stay near this many values
-# whatever the size of the picture (16 MiB in single precision, a size that stays near the caches).
+# whatever the size of the image (16 MiB in single precision, a size that stays near the caches).
 STRIP_VALUES = 4 * 2**20
 
 
 class NRN(nn.Module):
-    """(N, 3, H, W) in [-1, 1] -> the normalised picture (N, 3, H, W), unbounded (no tanh).
+    """(N, 3, H, W) in [-1, 1] -> the normalised image (N, 3, H, W), unbounded (no tanh).
 
     Args:
         ngf: width of the encoder, and of the feature map that the implicit function reads.
@@ -65,7 +65,7 @@ class ImplicitFunction(nn.Module):
         return at.rows(Stored(features, height).rows_or_zeros, 0, height)  # (N, 3, H, W)
 
     def at(self, height, width):
-        """The implicit function of pictures of one size (pixels), as an ``Evaluation``."""
+        """The implicit function of images of one size (pixels), as an ``Evaluation``."""
         first, *hidden = [layer for layer in self.imnet.layers if isinstance(layer, nn.Linear)]
         channels = (first.in_features - 4 * FREQUENCIES - 4) // 9
         near, place, cell = first.weight.split([9 * channels, 4 * FREQUENCIES + 2, 2], dim=1)
@@ -94,7 +94,7 @@ class ImplicitFunction(nn.Module):
 
 
 class Evaluation:
-    """The implicit function with what depends on the picture's size alone worked out.
+    """The implicit function with what depends on the image's size alone worked out.
 
     Args:
         kernel, bias: the features' share of the first layer as a convolution, (256, channels, 3, 3) and (256,).
@@ -123,7 +123,7 @@ class Evaluation:
 
         Args:
             fetch: gives rows of the features, (top, bottom) -> (N, channels, bottom - top, W); asked for one more on
-                each side, zeros beyond the picture's edges.
+                each side, zeros beyond the image's edges.
             top, bottom: the first row, and the one after the last.
 
         Returns:

@@ -27,7 +27,7 @@ class WeightAverage:
             present = self.followed[name]
             torch._foreach_lerp_(list(average.parameters()), list(present.parameters()), 1 - decay)
         for kept, buffer in self._buffers():
-            # The statistics of a batch norm follow the last few pictures; the weights' average is not theirs.
+            # The statistics of a batch norm follow the last few images; the weights' average is not theirs.
             kept.lerp_(buffer, 1 - decay) if buffer.is_floating_point() else kept.copy_(buffer)
 
     @torch.no_grad()

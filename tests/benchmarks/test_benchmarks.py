@@ -32,7 +32,7 @@ def test_the_naive_implicit_function_is_the_same_function(coords):
     torch.testing.assert_close(naive.NaiveImplicitFunction(lean)(features), lean(features), atol=1e-5, rtol=0)
 
 
-def test_the_naive_way_gives_the_same_picture():
+def test_the_naive_way_gives_the_same_image():
     enhancer = init_weights(Enhancer(16), gain=0.1).eval()
     low = torch.rand(1, 3, 32, 40) * 2 - 1
     with torch.inference_mode():

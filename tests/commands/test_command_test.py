@@ -1,4 +1,4 @@
-"""python test.py, run for real: pictures in, pictures and a page out."""
+"""python test.py, run for real: images in, images and a page out."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def enhance(folder, weights, *flags):
     return run("test.py", "--checkpoints_dir", weights, "--name", "small", *flags, cwd=folder)
 
 
-def test_the_golden_picture_within_a_gray_level(tmp_path, released_weights):
+def test_the_golden_image_within_a_gray_level(tmp_path, released_weights):
     golden = golden_arrays("nerco/full.npz")
     (tmp_path / "saves" / "LSRW").mkdir(parents=True)
     for net, network in released_weights.items():
@@ -45,20 +45,20 @@ def test_the_golden_picture_within_a_gray_level(tmp_path, released_weights):
     assert np.abs(saved - expected).max() <= 1
 
 
-def test_a_folder_of_every_kind_of_picture(tmp_path, weights):
+def test_a_folder_of_every_kind_of_image(tmp_path, weights):
     source = tmp_path / "pictures"
     (source / "a").mkdir(parents=True)
     (source / "b").mkdir()
-    picture = photograph((37, 22), brightness=0.3)
-    picture.save(source / "a" / "x.png")
-    picture.save(source / "b" / "x.PNG")
-    picture.resize((9, 5)).save(source / "x.jpg")
-    picture.resize((1, 1)).save(source / "dot.bmp")
-    picture.quantize(8).save(source / "palette.png")
-    picture.convert("CMYK").save(source / "print.tif")
-    picture.convert("L").save(source / "gray.webp", lossless=True)
-    Image.fromarray(levels(picture.convert("L")).astype(np.uint16) * 257).save(source / "deep.png")
-    transparent = picture.copy()
+    image = photograph((37, 22), brightness=0.3)
+    image.save(source / "a" / "x.png")
+    image.save(source / "b" / "x.PNG")
+    image.resize((9, 5)).save(source / "x.jpg")
+    image.resize((1, 1)).save(source / "dot.bmp")
+    image.quantize(8).save(source / "palette.png")
+    image.convert("CMYK").save(source / "print.tif")
+    image.convert("L").save(source / "gray.webp", lossless=True)
+    Image.fromarray(levels(image.convert("L")).astype(np.uint16) * 257).save(source / "deep.png")
+    transparent = image.copy()
     transparent.putalpha(99)
     transparent.save(source / "see through & <b> '#1' 100%.png")
 
@@ -86,9 +86,9 @@ def test_a_folder_of_every_kind_of_picture(tmp_path, weights):
     )
 
 
-def test_one_bad_picture_does_not_stop_the_others(tmp_path, weights):
+def test_one_bad_image_does_not_stop_the_others(tmp_path, weights):
     data = training_folder(tmp_path / "dataset", count=2)
-    (data / "testA" / "text.png").write_text("not a picture")
+    (data / "testA" / "text.png").write_text("not an image")
     photograph((64, 64)).save(data / "testA" / "cut.jpg")
     whole = (data / "testA" / "cut.jpg").read_bytes()
     (data / "testA" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
@@ -97,8 +97,8 @@ def test_one_bad_picture_does_not_stop_the_others(tmp_path, weights):
     assert done.returncode == 1
     lines = error_lines(done)
     assert [line.split(":")[0] for line in lines[:2]] == ["error", "error"]
-    assert "cut.jpg: cannot read this picture" in lines[0] and "text.png: cannot read this picture" in lines[1]
-    assert lines[2] == "2 of 4 pictures failed" and len(lines) == 3
+    assert "cut.jpg: cannot read this image" in lines[0] and "text.png: cannot read this image" in lines[1]
+    assert lines[2] == "2 of 4 images failed" and len(lines) == 3
     page = Path(done.stdout.splitlines()[-1])
     assert len(list((page.parent / "images").glob("*_fake_B.png"))) == 2
     assert page.read_text().count("failed: ") == 2
@@ -115,7 +115,7 @@ def test_other_sizes_on_request(tmp_path, weights):
 def test_b_is_never_read(tmp_path, weights):
     data = training_folder(tmp_path / "dataset", count=1)
     (data / "testB").mkdir()
-    (data / "testB" / "broken.png").write_text("not a picture")
+    (data / "testB" / "broken.png").write_text("not an image")
     assert enhance(tmp_path, weights, "--dataroot", data).returncode == 0
 
 
@@ -130,11 +130,11 @@ def remove_key(saves):
     "spoil, flags, status, told",
     [
         (None, ["--dataroot", "nowhere"], 1, "nowhere: no such folder"),
-        (None, ["--dataroot", "saves"], 1, "saves: no pictures"),
+        (None, ["--dataroot", "saves"], 1, "saves: no images"),
         (None, ["--ngf", "64"], 2, "--ngf 64: the weights in small have 16"),
         (None, ["--name", "typo"], 1, "check --name"),
         (None, ["--epoch", "7"], 1, "--epoch can be latest"),
-        (None, ["--results_dir", "pictures/p.png"], 1, "cannot make this folder"),
+        (None, ["--results_dir", "images/p.png"], 1, "cannot make this folder"),
         (None, ["--load_size", "0"], 2, "'0' is not a whole number from 1 up"),
         (remove_key, [], 1, "latest_net_H.pth: does not fit this network: conv1.weight is missing"),
     ],

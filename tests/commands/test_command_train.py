@@ -87,8 +87,8 @@ def test_testing_needs_the_name_alone(trained):
     assert first.returncode == 0, first.stderr
     other = Path(first.stdout.splitlines()[-1]).parent
     assert other.name == "test_1"
-    pictures = [levels(Image.open(folder / "coffee0_fake_B.png")) for folder in (images, other / "images")]
-    assert (pictures[0] != pictures[1]).any()
+    images = [levels(Image.open(folder / "coffee0_fake_B.png")) for folder in (images, other / "images")]
+    assert (images[0] != images[1]).any()
 
 
 def test_weights_are_not_overwritten(trained):
@@ -104,8 +104,8 @@ def test_weights_are_not_overwritten(trained):
     "flags, status, told",
     [
         (["--dataroot", "nowhere"], 1, "trainA: no such folder"),
-        (["--dataroot", "empty"], 1, "trainA: no pictures"),
-        (["--dataroot", "broken"], 1, "coffee0.png: cannot read this picture"),
+        (["--dataroot", "empty"], 1, "trainA: no images"),
+        (["--dataroot", "broken"], 1, "coffee0.png: cannot read this image"),
         (["--crop_size", "30"], 2, "--crop_size 30: must be a multiple of 4"),
         (["--checkpoints_dir", "file"], 1, "file/r: cannot make this folder"),
         (["--continue_train"], 1, "there is no folder saves/r: check --name"),
@@ -115,7 +115,7 @@ def test_weights_are_not_overwritten(trained):
 def test_bad_input_is_one_line(tmp_path, flags, status, told):
     training_folder(tmp_path / "dataset", count=1)
     training_folder(tmp_path / "broken", count=1)
-    (tmp_path / "broken" / "trainA" / "coffee0.png").write_text("not a picture")
+    (tmp_path / "broken" / "trainA" / "coffee0.png").write_text("not an image")
     (tmp_path / "empty" / "trainA").mkdir(parents=True)
     (tmp_path / "file").touch()
     data = [] if not flags else ["--dataroot", "dataset"]

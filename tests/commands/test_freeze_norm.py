@@ -5,7 +5,7 @@ import torch
 from test_training import small_model, step
 
 from options.train_options import TrainOptions
-from sample_images import pictures_batch as pair
+from sample_images import images_batch as pair
 from util.checkpoint import save_options
 from util.errors import UsageError
 
@@ -27,7 +27,7 @@ def model(tmp_path):
     return model
 
 
-def test_statistics_follow_the_pictures_until_then(model):
+def test_statistics_follow_the_images_until_then(model):
     before = statistics({"Pre": model.netPre})
     step(model, pair(0))
     assert not any(torch.equal(value, before[key]) for key, value in statistics({"Pre": model.netPre}).items())

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.commands
 FLAGS = ["--ngf", "16", "--ndf", "8", "--preprocess", "crop", "--crop_size", "32", "--num_threads", "1", "--no_text"]
 FLAGS += ["--display_id", "0", "--no_html", "--n_epochs", "2", "--n_epochs_decay", "1", "--save_latest_freq", "2"]
 FLAGS += ["--print_freq", "1", "--pool_size", "2", "--dropout", "--recipe", "released", "--ema", "0.9"]
-LAST_PICTURE = 15
+LAST_IMAGE = 15
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def logged(root):
     return records[-1]["pictures"] if records else 0
 
 
-def wait_for_picture(process, root, number):
+def wait_for_image(process, root, number):
     while process.poll() is None and logged(root) < number:
         time.sleep(0.01)
 
@@ -80,7 +80,7 @@ def test_killed_at_random_moments(tmp_path, data, whole):
     kills = 0
     for stop_at in (2, 5, 9, 13):
         process = start(data, tmp_path)
-        wait_for_picture(process, tmp_path, stop_at)
+        wait_for_image(process, tmp_path, stop_at)
         time.sleep(chance.random() / 2)
         if process.poll() is None:
             process.kill()
@@ -90,14 +90,14 @@ def test_killed_at_random_moments(tmp_path, data, whole):
     process.communicate(timeout=600)
     assert process.returncode == 0
     assert kills >= 3
-    assert logged(tmp_path) == LAST_PICTURE
+    assert logged(tmp_path) == LAST_IMAGE
     same_runs(tmp_path / "saves" / "r", whole)
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_finishes_the_step_and_saves(tmp_path, data, whole, number, status):
     process = start(data, tmp_path)
-    wait_for_picture(process, tmp_path, 4)
+    wait_for_image(process, tmp_path, 4)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # a terminal sends it to the workers, too
     else:
@@ -107,12 +107,12 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path, data, whole, number, sta
     assert f"python train.py --dataroot {data} --name r --continue_train" in said.splitlines()[-1]
     stopped = logged(tmp_path)
     progress = torch.load(tmp_path / "saves" / "r" / "latest_train_state.pth")["progress"]
-    assert progress["pictures"] == stopped < LAST_PICTURE
+    assert progress["pictures"] == stopped < LAST_IMAGE
 
     process = start(data, tmp_path)
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0
-    assert f"going on after {stopped} pictures" in said
+    assert f"going on after {stopped} images" in said
     same_runs(tmp_path / "saves" / "r", whole)
 
 

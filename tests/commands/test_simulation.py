@@ -1,4 +1,4 @@
-"""--lambda_simulation: normal-light pictures are darkened by simulation, and the enhancer is to undo it."""
+"""--lambda_simulation: normal-light images are darkened by simulation, and the enhancer is to undo it."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from test_training import small_model
 
 from commands import run
 from models.losses.losses import l1, opponent_distance, structural_dissimilarity
-from sample_images import pictures_batch as pair
+from sample_images import images_batch as pair
 from sample_images import training_folder
 from util.monitor.loss_log import read_losses
 
@@ -37,7 +37,7 @@ def changed(model, before):
     return {name for name in pairs if not all(torch.equal(x, y) for x, y in pairs[name])}
 
 
-def test_a_sample_holds_the_darkened_picture_and_is_otherwise_the_same(tmp_path):
+def test_a_sample_holds_the_darkened_image_and_is_otherwise_the_same(tmp_path):
     training_folder(tmp_path)
     without, given = batches(tmp_path), batches(tmp_path, "--lambda_simulation", "1")
     for plain, batch in zip(without, given, strict=True):
@@ -51,7 +51,7 @@ def test_a_sample_holds_the_darkened_picture_and_is_otherwise_the_same(tmp_path)
 
 
 @pytest.mark.parametrize("flags", [[], ["--ablate", "nrn,mask,dual_loop"], ["--norm", "batch"]])
-def test_the_term_is_the_distance_from_the_normal_light_picture(tmp_path, flags):
+def test_the_term_is_the_distance_from_the_normal_light_image(tmp_path, flags):
     whole, terms = objective_and_terms(small_model(tmp_path, "--lambda_simulation", "3", *flags), simulated(1))
     rest, others = objective_and_terms(small_model(tmp_path, *flags), simulated(1))
     assert set(terms) - set(others) == {"simulation"}
@@ -60,12 +60,12 @@ def test_the_term_is_the_distance_from_the_normal_light_picture(tmp_path, flags)
     model = small_model(tmp_path, "--lambda_simulation", "3", *flags)
     model.set_input(simulated(1))
     model.forward()
-    pictures = model.get_current_visuals()
-    assert list(pictures) == [name for name in STAGES if name in pictures] and list(pictures)[-2:] == STAGES[-2:]
-    red, green, blue = (pictures["sim_B"] - pictures["real_B"]).unbind(1)
+    images = model.get_current_visuals()
+    assert list(images) == [name for name in STAGES if name in images] and list(images)[-2:] == STAGES[-2:]
+    red, green, blue = (images["sim_B"] - images["real_B"]).unbind(1)
     axes = [(red + green + blue) / 3**0.5, (red - blue) / 2**0.5, (red - 2 * green + blue) / 6**0.5]
     expected = torch.stack(axes).abs().mean() + (2 * axes[1] ** 2 + 10 * axes[2] ** 2).mean()
-    expected = expected + 0.2 * structural_dissimilarity(pictures["sim_B"], pictures["real_B"])
+    expected = expected + 0.2 * structural_dissimilarity(images["sim_B"], images["real_B"])
     assert terms["simulation"] == pytest.approx(3 * expected.item(), rel=1e-5)
 
 
@@ -75,7 +75,7 @@ def test_structure_is_compared_as_by_scikit_image():
     y = (0.6 * x + 0.3 * torch.rand(1, 3, 60, 60, generator=generator)).clamp(-1, 1)
     # Its windows have an odd side, and its values begin at 0.
     theirs = structural_similarity(
-        *((picture[0] + 1).numpy() for picture in (x, y)), channel_axis=0, data_range=2, win_size=7
+        *((image[0] + 1).numpy() for image in (x, y)), channel_axis=0, data_range=2, win_size=7
     )
     assert structural_dissimilarity(x, y).item() == pytest.approx(1 - theirs, rel=0.05)
     assert structural_dissimilarity(x, x).item() == pytest.approx(0, abs=1e-5)
@@ -121,7 +121,7 @@ def test_what_is_too_white_can_come_back(tmp_path):
     assert not flat.any() and steep.any()
 
 
-def test_the_darkened_picture_is_enhanced_as_a_real_one_is(tmp_path):
+def test_the_darkened_image_is_enhanced_as_a_real_one_is(tmp_path):
     model = small_model(tmp_path, "--lambda_simulation", "1")
     batch = simulated(1)
     for network in model.networks().values():
@@ -158,7 +158,7 @@ def test_a_warm_up_trains_the_enhancer_on_simulated_low_light_alone(tmp_path):
     assert list(model.get_current_visuals()) == ["real_B", "sim_A", "sim_B"]
     assert changed(model, before) == {"Pre", "H", "G_A"}
 
-    # The same picture costs the same as in a whole step, where the term is one of many.
+    # The same image costs the same as in a whole step, where the term is one of many.
     whole = small_model(tmp_path, "--lambda_simulation", "3")
     whole.set_input(simulated(1))
     whole.forward()
@@ -219,7 +219,7 @@ def test_a_warm_up_that_cannot_be_is_refused(tmp_path, flags, said):
 
 
 @pytest.mark.commands
-def test_a_run_logs_the_term_and_shows_its_pictures(tmp_path):
+def test_a_run_logs_the_term_and_shows_its_images(tmp_path):
     training_folder(tmp_path / "dataset", count=2)
     flags = "--ngf 16 --ndf 8 --preprocess crop --crop_size 32 --num_threads 0 --no_text --display_id 0 --n_epochs 1"
     flags += " --n_epochs_decay 0 --print_freq 1 --update_html_freq 1 --lambda_simulation 10"

@@ -16,8 +16,8 @@ from test_training import small_model, step
 from commands import ROOT, error_line, run
 from models.enhancer import Enhancer
 from models.optim.weight_average import WeightAverage
+from sample_images import images_batch as pair
 from sample_images import photograph, training_folder
-from sample_images import pictures_batch as pair
 from util.metrics.scores import psnr, ssim
 from util.monitor.loss_log import LossLog
 from util.monitor.validation import Validation
@@ -105,7 +105,7 @@ def test_metrics_are_those_of_their_definitions():
     assert 0 < ssim(first, second) < 1
 
 
-def test_validation_measures_the_pictures(tmp_path):
+def test_validation_measures_the_images(tmp_path):
     (tmp_path / "low").mkdir()
     (tmp_path / "high").mkdir()
     photograph((24, 20), brightness=0.2).save(tmp_path / "low" / "a.png")
@@ -113,11 +113,11 @@ def test_validation_measures_the_pictures(tmp_path):
     model = small_model(tmp_path, "--val_dir", str(tmp_path / "low"), "--val_ref", str(tmp_path / "high"), "--dropout")
     validation = Validation(model.opt, tmp_path)
     before = torch.get_rng_state()
-    pictures, scores = validation.run(model.enhancer(), 1, 5)
+    images, scores = validation.run(model.enhancer(), 1, 5)
     assert torch.equal(torch.get_rng_state(), before)  # validating does not change the course of training
     assert model.netG_A.training
     reference = np.asarray(photograph((24, 20)))
-    assert scores["psnr"] == pytest.approx(peak_signal_noise_ratio(reference, np.asarray(pictures["a"])))
+    assert scores["psnr"] == pytest.approx(peak_signal_noise_ratio(reference, np.asarray(images["a"])))
     record = json.loads((tmp_path / "validation.jsonl").read_text())
     assert record == {"epoch": 1, "pictures": 5, **scores}
     with (tmp_path / "validation.jsonl").open("a") as file:
@@ -166,8 +166,8 @@ def test_averaging_and_validation_in_a_run(tmp_path):
         results[bool(flag)] = Image.open(images / "coffee0_fake_B.png").tobytes()
     assert results[True] != results[False]
     averaged = Enhancer.from_checkpoint(folder, device="cpu", ema=True)
-    picture = Image.open(tmp_path / "dataset" / "testA" / "coffee0.png")
-    assert averaged.enhance(picture).tobytes() == results[True]
+    image = Image.open(tmp_path / "dataset" / "testA" / "coffee0.png")
+    assert averaged.enhance(image).tobytes() == results[True]
 
 
 @pytest.mark.commands
@@ -175,7 +175,7 @@ def test_references_that_do_not_fit_are_one_line(tmp_path):
     training_folder(tmp_path / "dataset", count=1)
     flags = ["--dataroot", "dataset", "--name", "r", "--no_text", "--display_id", "0", "--val_dir", "dataset/testA"]
     done = run("train.py", *flags, "--val_ref", "dataset/trainB", cwd=tmp_path)
-    assert done.returncode == 1 and "there is no picture coffee0" in error_line(done)
+    assert done.returncode == 1 and "there is no image coffee0" in error_line(done)
 
 
 @pytest.mark.commands

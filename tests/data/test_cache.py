@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from data import cache as picture_cache
+from data import cache as image_cache
 from data.unaligned_dataset import UnalignedDataset
 from options.train_options import TrainOptions
 from sample_images import training_folder
@@ -31,20 +31,20 @@ def test_samples_do_not_change(root, mode):
 
 def test_nothing_is_decoded_again(root, monkeypatch, capsys):
     cached = dataset(root, "--cache")
-    assert capsys.readouterr().out.startswith("6 of 6 pictures are kept in memory")
-    monkeypatch.setattr(picture_cache, "open_rgb", lambda path: pytest.fail(f"{path} was decoded again"))
+    assert capsys.readouterr().out.startswith("6 of 6 images are kept in memory")
+    monkeypatch.setattr(image_cache, "open_rgb", lambda path: pytest.fail(f"{path} was decoded again"))
     assert cached[1, 0]["A"].shape == (3, 24, 24)
 
 
 def test_what_does_not_fit_is_decoded_when_needed(root, monkeypatch, capsys):
-    monkeypatch.setattr(picture_cache, "free_memory", lambda device: 2 * 4 * 3 * 28 * 28)  # half of it: four pictures
+    monkeypatch.setattr(image_cache, "free_memory", lambda device: 2 * 4 * 3 * 28 * 28)  # half of it: four images
     cached = dataset(root, "--cache")
-    assert "4 of 6 pictures are kept in memory, as many as fit" in capsys.readouterr().out
+    assert "4 of 6 images are kept in memory, as many as fit" in capsys.readouterr().out
     assert all(cached[1, index]["B"].shape == (3, 24, 24) for index in range(3))
 
 
-def test_an_unreadable_picture_is_reported_when_it_is_asked_for(root, capsys):
-    (root / "trainA" / "coffee1.png").write_text("not a picture")
+def test_an_unreadable_image_is_reported_when_it_is_asked_for(root, capsys):
+    (root / "trainA" / "coffee1.png").write_text("not an image")
     cached = dataset(root, "--cache")
     assert "5 of 6" in capsys.readouterr().out
     assert isinstance(cached[1, 1], WorkError)

@@ -13,7 +13,7 @@ from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from sample_images import levels, photograph, save_deep_png, training_folder
 from util.errors import WorkError
-from util.image_io.tensors import to_picture
+from util.image_io.tensors import to_image
 
 
 def training_data(root, *flags):
@@ -28,7 +28,7 @@ def drawn(data, epoch, skip=0):
     ]
 
 
-def test_an_epoch_shows_every_low_light_picture_once(tmp_path):
+def test_an_epoch_shows_every_low_light_image_once(tmp_path):
     training_folder(tmp_path, count=5)
     data = training_data(tmp_path)
     first, second = [[path for path, _ in drawn(data, epoch)] for epoch in (1, 2)]
@@ -95,10 +95,10 @@ def test_direction_swaps_the_domains(tmp_path):
 
 
 @pytest.mark.parametrize("threads", ["0", "2"])
-def test_an_unreadable_picture_stops_training_in_one_line(tmp_path, threads):
+def test_an_unreadable_image_stops_training_in_one_line(tmp_path, threads):
     training_folder(tmp_path)
     (tmp_path / "trainA" / "coffee1.png").write_text("text")
-    with pytest.raises(WorkError, match=r"coffee1\.png: cannot read this picture") as caught:
+    with pytest.raises(WorkError, match=r"coffee1\.png: cannot read this image") as caught:
         drawn(training_data(tmp_path, "--num_threads", threads), 1)
     assert "\n" not in str(caught.value)
 
@@ -114,7 +114,7 @@ def single_data(root, *flags):
     return create_dataset(TestOptions().parse(["--dataroot", str(root), "--name", "n", *flags]))
 
 
-def test_pictures_to_enhance(tmp_path):
+def test_images_to_enhance(tmp_path):
     training_folder(tmp_path, count=3)
     (tmp_path / "testA" / "broken.png").write_text("text")
     data = single_data(tmp_path)
@@ -132,7 +132,7 @@ def test_a_folder_or_a_file_will_do(tmp_path):
     assert len(single_data(tmp_path, "--max_dataset_size", "2")) == 2
     assert next(iter(single_data(tmp_path, "--preprocess", "scale_width", "--load_size", "20")))["A"].shape[-1] == 20
     (tmp_path / "notes.txt").write_text("text")
-    with pytest.raises(WorkError, match=r"notes\.txt: not a picture"):
+    with pytest.raises(WorkError, match=r"notes\.txt: not an image"):
         single_data(tmp_path / "notes.txt")
 
 
@@ -145,12 +145,12 @@ def test_what_was_made_before_is_not_enhanced_again(tmp_path):
 
 
 def test_samples_say_what_their_file_says(tmp_path):
-    picture = photograph((8, 6))
-    exif = picture.getexif()
+    image = photograph((8, 6))
+    exif = image.getexif()
     exif[0x010F] = "Maker"
-    picture.save(tmp_path / "a.jpg", exif=exif)
-    picture.putalpha(99)
-    picture.save(tmp_path / "b.png")
+    image.save(tmp_path / "a.jpg", exif=exif)
+    image.putalpha(99)
+    image.save(tmp_path / "b.png")
     save_deep_png(tmp_path / "c.png", np.full((6, 8, 4), 300, np.uint16))
     a, b, c = single_data(tmp_path)
     assert set(a) == set(b) == set(c) == {"A", "A_paths", "name", "alpha", "icc", "exif", "deep"}
@@ -160,13 +160,13 @@ def test_samples_say_what_their_file_says(tmp_path):
     assert c["A"].shape == (1, 3, 6, 8) and torch.allclose(c["A"], torch.tensor(300 / 65535 * 2 - 1))
 
 
-def test_deep_pictures_are_resized_at_full_precision(tmp_path):
-    picture = photograph((40, 24))
-    picture.save(tmp_path / "a.png")
-    save_deep_png(tmp_path / "b.png", np.dstack([np.asarray(picture), np.full((24, 40), 99)]).astype(np.uint16) * 257)
+def test_deep_images_are_resized_at_full_precision(tmp_path):
+    image = photograph((40, 24))
+    image.save(tmp_path / "a.png")
+    save_deep_png(tmp_path / "b.png", np.dstack([np.asarray(image), np.full((24, 40), 99)]).astype(np.uint16) * 257)
     plain, deep = single_data(tmp_path, "--preprocess", "scale_width_and_crop", "--load_size", "20", "--crop_size", "9")
     assert deep["A"].shape == plain["A"].shape == (1, 3, 9, 9)
-    assert np.abs(levels(to_picture(deep["A"][0])) - levels(to_picture(plain["A"][0]))).max() <= 1
+    assert np.abs(levels(to_image(deep["A"][0])) - levels(to_image(plain["A"][0]))).max() <= 1
     assert ((deep["A"] + 1) * 127.5 % 1).sub(0.5).abs().min() < 0.1  # between the levels of 8 bits
     assert deep["alpha"].size == (9, 9) and deep["A"].abs().max() <= 1
 
@@ -179,7 +179,7 @@ def test_deep_pictures_are_resized_at_full_precision(tmp_path):
         (8, 99, 1),
     ],
 )
-def test_few_pictures_wait(tmp_path, monkeypatch, threads, limit, most):
+def test_few_images_wait(tmp_path, monkeypatch, threads, limit, most):
     for i in range(6):
         photograph((10, 10)).save(tmp_path / f"{i}.png")
     monkeypatch.setattr("data.single_dataset.MOST_AHEAD", limit)
@@ -212,7 +212,7 @@ class AtOnce:
         return future
 
 
-def test_a_broken_picture_takes_no_room(tmp_path, monkeypatch):
+def test_a_broken_image_takes_no_room(tmp_path, monkeypatch):
     (tmp_path / "0.png").write_text("text")
     for i in (1, 2):
         photograph((10, 10)).save(tmp_path / f"{i}.png")
@@ -222,7 +222,7 @@ def test_a_broken_picture_takes_no_room(tmp_path, monkeypatch):
     assert [pixels for pixels, _ in waiting] == [0, 100] and list(to_come) == [2]
 
 
-def test_some_of_the_pictures(tmp_path):
+def test_some_of_the_images(tmp_path):
     for i in range(4):
         photograph((8, 6)).save(tmp_path / f"{i}.png")
     assert [sample["name"] for sample in single_data(tmp_path).samples([3, 1])] == ["3", "1"]

@@ -55,7 +55,7 @@ def test_mean_and_variance_follow_the_sensor_model(exposure, full_well, read_noi
         assert abs(measured.var() - variance) <= 5 * variance * np.sqrt(3 / count)
 
 
-def test_darkened_picture_has_the_exposure_in_linear_light():
+def test_darkened_image_has_the_exposure_in_linear_light():
     image = np.full((256, 256, 3), (250, 180, 120), dtype=np.uint8)
     dark = darken(image, 0.1, np.random.default_rng(0))
     assert (dark.shape, dark.dtype) == (image.shape, np.uint8)
@@ -80,11 +80,11 @@ def test_darkening_depends_on_the_seed_alone():
     assert (first != other).any()
 
 
-def test_pictures_of_the_set(demo):
-    pictures = {name: Image.open(demo / name) for name in contents(demo)}
-    assert {picture.mode for picture in pictures.values()} == {"RGB"}
+def test_images_of_the_set(demo):
+    images = {name: Image.open(demo / name) for name in contents(demo)}
+    assert {image.mode for image in images.values()} == {"RGB"}
     levels = {
-        part: [np.asarray(picture).mean() for name, picture in pictures.items() if name.startswith(part)]
+        part: [np.asarray(image).mean() for name, image in images.items() if name.startswith(part)]
         for part in ("trainA", "trainB", "testA")
     }
     assert 10 <= len(levels["trainA"]) <= 20
@@ -95,11 +95,11 @@ def test_pictures_of_the_set(demo):
 
 
 def test_whole_photographs_are_in_the_set_and_can_be_had_alone(demo):
-    (scene, picture), *others = demo_dataset.dark_photographs(seed=0, scenes=("officer",))
+    (scene, image), *others = demo_dataset.dark_photographs(seed=0, scenes=("officer",))
     assert (scene, others) == ("officer", [])
-    assert max(picture.size) <= demo_dataset.TEST_SIZE
+    assert max(image.size) <= demo_dataset.TEST_SIZE
     with Image.open(demo / "testA" / "demo_officer.png") as written:
-        assert written.tobytes() == picture.tobytes()
+        assert written.tobytes() == image.tobytes()
 
 
 def test_training_sets_show_different_scenes(demo):
@@ -107,7 +107,7 @@ def test_training_sets_show_different_scenes(demo):
     assert dark.isdisjoint(light)
 
 
-def test_second_call_replaces_its_own_pictures_and_no_others(demo, tmp_path):
+def test_second_call_replaces_its_own_images_and_no_others(demo, tmp_path):
     (tmp_path / "trainA").mkdir()
     (tmp_path / "trainA" / "mine.png").write_bytes(b"kept")
     demo_dataset.write_demo_dataset(tmp_path, seed=7)

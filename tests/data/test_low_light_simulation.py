@@ -14,16 +14,16 @@ from data.low_light_simulation import (
 from sample_images import photograph
 
 
-def darkened(picture, seed, level=25.0, scene=None):
-    return darken_at_random(picture, level, np.random.default_rng(seed), scene).astype(float)
+def darkened(image, seed, level=25.0, scene=None):
+    return darken_at_random(image, level, np.random.default_rng(seed), scene).astype(float)
 
 
-def test_pictures_come_out_as_dark_as_asked_each_in_its_own_way():
+def test_images_come_out_as_dark_as_asked_each_in_its_own_way():
     bright = np.asarray(photograph((64, 48)))
     for level in (8, 25, 60):
         found = [darkened(bright, seed, level) for seed in range(20)]
-        assert {picture.shape for picture in found} == {bright.shape}
-        means = [picture.mean() for picture in found]
+        assert {image.shape for image in found} == {bright.shape}
+        means = [image.mean() for image in found]
         assert np.mean(means) == pytest.approx(level, rel=0.06) and len(set(means)) == len(means)
         assert max(means) < 1.3 * level and min(means) > level / 1.3
     assert np.array_equal(found[3], darkened(bright, 3, level))
@@ -40,7 +40,7 @@ def test_a_part_is_as_dark_as_it_is_in_the_whole():
         assert parts[0] < 0.5 * parts[1]
 
 
-def test_no_picture_becomes_brighter():
+def test_no_image_becomes_brighter():
     dim = np.full((40, 40, 3), 30, np.uint8)
     found = [darkened(dim, seed, 200.0).mean() for seed in range(10)]
     lifted = 255.0 * linear_to_srgb(scene_light(dim, CONTRASTS[0], SHOULDERS[1])).max()
@@ -51,7 +51,7 @@ def test_noise_is_as_strong_as_each_channel_is_amplified():
     gray = np.full((64, 64, 3), 200, np.uint8)
     dark = [darkened(gray, seed) for seed in range(8)]
     # Neighbours get as good as the same light, so that what is between them is noise.
-    red, green, blue = np.mean([np.diff(picture, axis=1).std((0, 1)) for picture in dark], axis=0)
+    red, green, blue = np.mean([np.diff(image, axis=1).std((0, 1)) for image in dark], axis=0)
     assert red > 1.1 * blue > 1.2 * green > 0
 
 
@@ -85,8 +85,8 @@ def test_what_was_clipped_may_have_been_a_lamp():
     room = np.full((40, 40, 3), 128, np.uint8)
     room[:8, :8] = 255
     found = [darkened(room, seed, 25.0) for seed in range(40)]
-    assert all(picture.mean() == pytest.approx(25, rel=0.1) for picture in found)  # the lamp counts, too
-    ratios = [picture[:7, :7].mean() / picture[12:, 12:].mean() for picture in found]
+    assert all(image.mean() == pytest.approx(25, rel=0.1) for image in found)  # the lamp counts, too
+    ratios = [image[:7, :7].mean() / image[12:, 12:].mean() for image in found]
     assert 0.1 < np.mean([ratio > 8 for ratio in ratios]) < 0.6 and max(ratios) > 15
 
 

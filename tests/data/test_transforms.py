@@ -23,7 +23,7 @@ def test_sizes(mode, size):
     assert preprocess(photograph((71, 40)), mode, 48, 32, multiple=4).size == size
 
 
-def test_a_picture_smaller_than_the_crop_is_enlarged():
+def test_a_image_smaller_than_the_crop_is_enlarged():
     cropped = preprocess(photograph((20, 10)), "crop", 0, 32)
     assert cropped.size == (32, 32)
 
@@ -34,14 +34,14 @@ def test_sides_that_are_not_cropped_have_a_least_length():
 
 
 def test_the_crop_is_random_and_repeatable():
-    picture = photograph((60, 50))
-    crops = [levels(preprocess(picture, "crop", 0, 16, rng=random.Random(seed))).tolist() for seed in (1, 1, 2)]
+    image = photograph((60, 50))
+    crops = [levels(preprocess(image, "crop", 0, 16, rng=random.Random(seed))).tolist() for seed in (1, 1, 2)]
     assert crops[0] == crops[1] != crops[2]
 
 
 def test_the_crop_reaches_every_place():
-    picture = photograph((18, 17))
-    places = {levels(preprocess(picture, "crop", 0, 16, rng=random.Random(seed))).tobytes() for seed in range(200)}
+    image = photograph((18, 17))
+    places = {levels(preprocess(image, "crop", 0, 16, rng=random.Random(seed))).tobytes() for seed in range(200)}
     assert len(places) == 3 * 2
 
 

@@ -25,8 +25,8 @@ def test_the_strip_shows_each_scene_dark_above_enhanced():
 def test_the_strip_of_the_readme_is_small():
     file = ROOT / "docs" / "before_after.jpg"
     assert file.stat().st_size < 200_000
-    with Image.open(file) as picture:
-        assert 1150 <= picture.width <= 1250
+    with Image.open(file) as image:
+        assert 1150 <= image.width <= 1250
 
 
 def test_a_contact_sheet_puts_inputs_results_and_references_side_by_side(tmp_path, monkeypatch, capsys):

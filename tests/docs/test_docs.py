@@ -136,7 +136,7 @@ def typed(text, command):
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
-    """A copy of the project with all examples of the how-to in it, and two pairs of pictures; and the how-to."""
+    """A copy of the project with all examples of the how-to in it, and two pairs of images; and the how-to."""
     folder, text = tmp_path_factory.mktemp("extended"), (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

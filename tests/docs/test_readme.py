@@ -21,13 +21,13 @@ from commands import ROOT
 from models.losses.text_prior import load_clip
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
-from sample_images import enhancer_folder, photograph, training_folder
 from readme import BLOCK, ENGLISH, spans
+from sample_images import enhancer_folder, photograph, training_folder
 from util.errors import WorkError
 
 COMMANDS = ("python ", "torchrun ", "make ", "pip ", "source ", ".venv\\")  # what a command begins with
 
-# Appended, and only there to make a command small: networks, pictures, epochs; no GPU, no download, no server.
+# Appended, and only there to make a command small: networks, images, epochs; no GPU, no download, no server.
 SMALL = "--ngf 16 --ndf 8 --load_size 32 --crop_size 32 --max_dataset_size 2 --num_threads 0 --n_epochs 1"
 SMALLER = {
     "train.py": f"{SMALL} --n_epochs_decay 0 --print_freq 1 --no_text --gpu_ids -1 --display_id 0",
@@ -69,7 +69,7 @@ def python(patch, line, last=""):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A folder with all that the commands name: pictures, weights, and a run that the README's command has trained."""
+    """A folder with all that the commands name: images, weights, and a run that the README's command has trained."""
     root = tmp_path_factory.mktemp("prepared")
     training_folder(root / "dataset", count=2)
     for folder, brightness in (("photos", 0.2), ("low", 0.2), ("high", 1), ("mixed/trainA", 0.2), ("mixed/trainB", 1)):
@@ -89,7 +89,7 @@ def prepared(tmp_path_factory):
 def box(prepared, tmp_path, monkeypatch):
     """A copy of that folder, in which a command runs."""
     monkeypatch.chdir(shutil.copytree(prepared, tmp_path, dirs_exist_ok=True))
-    # What takes minutes or seconds at full size and is tested small elsewhere: measuring, pictures of 640 pixels.
+    # What takes minutes or seconds at full size and is tested small elsewhere: measuring, images of 640 pixels.
     figures = dict.fromkeys(("first", "needed", "done", "bytes", "memory"), 1) | {"seconds": [1], "ceilings": [1]}
     monkeypatch.setattr("benchmarks.run._in_a_process", lambda *_, **__: figures)
     monkeypatch.setattr("benchmarks.run.ceilings", lambda device: {"fp32": 1, "bf16": 1, "copy": 1})
@@ -158,7 +158,7 @@ def test_files_are_where_the_readme_says(box, monkeypatch):
 SAID = {
     "no GPU found: computing on the CPU": "test.py --gpu_ids 0",
     "out of memory as a whole; going on in bands of rows": "test.py",
-    "not enough memory for this picture": "test.py --tile off",
+    "not enough memory for this image": "test.py --tile off",
     "out of memory: try": "train.py",
     "nothing left to do": "train.py --name my_run --continue_train",
     "there is no folder saves/": "test.py --name typo",
@@ -168,7 +168,7 @@ SAID = {
     "latest_net_G_B.pth: no such file": "train.py --name LSRW --continue_train",
     "trainA: no such folder": "train.py --dataroot photos",
     "visdom cannot be imported": "train.py --display_id 1",
-    "pictures of different sizes cannot share a batch": "train.py --dataroot mixed --preprocess none --batch_size 2",
+    "images of different sizes cannot share a batch": "train.py --dataroot mixed --preprocess none --batch_size 2",
     "is not a finite number any more": "train.py --lr 1e18",
     "--gpu_ids 0,1: one process drives one GPU": "train.py --gpu_ids 0,1",
     "--crop_size 250: must be a multiple of 4": "train.py --crop_size 250 --load_size 512",

@@ -23,7 +23,7 @@ def test_make_demo_enhances_with_the_shipped_weights(project_with_python):
     project_with_python.make("install")
     # Python finds nothing in dataset/testA.
     assert project_with_python.make("demo", FAIL="dataset/testA")[:2] == (0, [DEMO_SET, ENHANCE_BUNDLED])
-    # It finds pictures.
+    # It finds images.
     assert project_with_python.make("demo") == (
         0,
         [DEMO_SET, ENHANCE_BUNDLED, ENHANCE_OWN],
@@ -39,13 +39,13 @@ def test_make_demo_enhances_with_the_shipped_weights(project_with_python):
     ("files", "found"),
     [((), False), (("notes.txt", ".hidden.png"), False), (("a.JPG",), True), (("below/a.png",), True)],
 )
-def test_pictures_in_testa_are_found(tmp_path, monkeypatch, files, found):
+def test_images_in_testa_are_found(tmp_path, monkeypatch, files, found):
     for name in files:
         path = tmp_path / "dataset" / "testA" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    code = re.search(r"^HAS_PICTURES := -c '(.+)' 2>/dev/null$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    code = re.search(r"^HAS_IMAGES := -c '(.+)' 2>/dev/null$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
     with contextlib.nullcontext() if found else pytest.raises(WorkError):
         exec(code)
 

@@ -8,7 +8,7 @@ from commands import run
 from models import create_model
 from models.ablation import PARTS
 from models.enhancer import Enhancer
-from sample_images import pictures_batch as pair
+from sample_images import images_batch as pair
 from sample_images import training_folder
 from stub_clip import random_stub
 from util.checkpoint import save_options
@@ -82,7 +82,7 @@ def test_leaving_a_term_out_takes_it_from_the_total(tmp_path, part, weights):
     assert rest == pytest.approx(whole - sum(weight * terms[name] for name, weight in weights.items()), rel=1e-5)
 
 
-def test_without_normalisation_the_enhancer_sees_the_picture_twice(tmp_path):
+def test_without_normalisation_the_enhancer_sees_the_image_twice(tmp_path):
     model = small_model(tmp_path, "--ablate", "nrn,mask")
     seen = []
     model.netG_A.register_forward_pre_hook(lambda network, inputs: seen.append(inputs[0]))
@@ -93,7 +93,7 @@ def test_without_normalisation_the_enhancer_sees_the_picture_twice(tmp_path):
 
 
 @pytest.mark.commands
-def test_an_ablated_run_from_training_to_pictures(tmp_path):
+def test_an_ablated_run_from_training_to_images(tmp_path):
     training_folder(tmp_path / "dataset", count=2)
     flags = ["--ngf", "16", "--ndf", "8", "--preprocess", "crop", "--crop_size", "32", "--num_threads", "0"]
     flags += ["--n_epochs", "1", "--n_epochs_decay", "0", "--display_id", "0", "--ablate", "nrn,text,mask"]

@@ -1,4 +1,4 @@
-"""The enhancer alone: from a folder to pictures of any size."""
+"""The enhancer alone: from a folder to images of any size."""
 
 import pytest
 import torch
@@ -58,7 +58,7 @@ def test_foreign_weights_are_refused(tmp_path):
         Enhancer.from_checkpoint(tmp_path, device="cpu")
 
 
-def test_golden_picture(released_weights):
+def test_golden_image(released_weights):
     golden = golden_arrays("nerco/full.npz")
     enhancer = Enhancer(nrn_coords="cancelled").eval()
     for net, network in enhancer.networks().items():
@@ -77,7 +77,7 @@ def test_any_size(netG, size):
     with torch.inference_mode():
         y = enhancer(x)
         assert y.shape == x.shape and y.abs().max() <= 1
-        # Each picture of a batch is enhanced as if alone.
+        # Each image of a batch is enhanced as if alone.
         torch.testing.assert_close(enhancer(x[1:]), y[1:], atol=1e-9, rtol=0)
 
 
@@ -90,11 +90,11 @@ def test_padding_is_what_the_networks_see():
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "CMYK"])
-def test_a_picture_in_a_picture_out(mode):
-    picture = photograph((21, 10)).convert(mode)
+def test_a_image_in_a_image_out(mode):
+    image = photograph((21, 10)).convert(mode)
     if mode == "RGBA":
-        picture.putalpha(77)
-    result = Enhancer(16).eval().enhance(picture)
+        image.putalpha(77)
+    result = Enhancer(16).eval().enhance(image)
     assert result.size == (21, 10)
     assert result.mode == ("RGBA" if mode == "RGBA" else "RGB")
     if mode == "RGBA":

@@ -21,7 +21,7 @@ def golden_stub(dtype):
 
 
 def golden_model(dtype, *flags):
-    """The released recipe without pools, on formula weights and the golden pair of pictures."""
+    """The released recipe without pools, on formula weights and the golden pair of images."""
     command = "--dataroot . --name golden --gpu_ids -1 --pool_size 0 --recipe released --edge_projection fixed"
     opt = TrainOptions().parse([*command.split(), *flags])
     model = create_model(opt, clip_model=golden_stub(dtype))

@@ -1,4 +1,4 @@
-"""Weights to pass on: as good in half precision, without places of one machine; and the pictures that show them."""
+"""Weights to pass on: as good in half precision, without places of one machine; and the images that show them."""
 
 import argparse
 import json
@@ -49,7 +49,7 @@ def change(folder, net, scale, file):
 
 @pytest.fixture
 def run(tmp_path):
-    """A run's folder, and beside it one of pictures."""
+    """A run's folder, and beside it one of images."""
     run_folder(tmp_path / "run", options(dataroot="/home/me/data"))
     (tmp_path / "run" / "loss_log.txt").write_text("(epoch: 1)\n")
     (tmp_path / "low").mkdir()
@@ -62,7 +62,7 @@ def ship(monkeypatch, *arguments):
     return ship_weights.main()
 
 
-def test_half_precision_gives_the_same_pictures(run, tmp_path, monkeypatch, capsys):
+def test_half_precision_gives_the_same_images(run, tmp_path, monkeypatch, capsys):
     target = tmp_path / "new" / "demo"
     assert ship(monkeypatch, run, target, "--pictures", tmp_path / "low") == 0
     assert "differs from full precision by" in capsys.readouterr().out
@@ -145,7 +145,7 @@ def damage_options(run):
     (run / "train_opt.json").write_text("{")
 
 
-def damage_picture(run):
+def damage_image(run):
     (run.parent / "low" / "a.png").write_bytes(b"damaged")
 
 
@@ -160,7 +160,7 @@ def make_target_a_run(run):
         (break_weights, (), 1, "latest_net_H.pth: not a file of PyTorch weights"),
         (remove_options, (), 1, "run: has no train_opt.json"),
         (damage_options, (), 1, "train_opt.json: cannot be read"),
-        (damage_picture, (), 1, "a.png: cannot read this picture"),
+        (damage_image, (), 1, "a.png: cannot read this image"),
         (make_target_a_run, (), 1, "demo: holds a run of its own (latest_net_D_A.pth)"),
         (None, ("--ema",), 1, "latest_net_Pre_ema.pth: no such file"),
         (None, ("--epoch", "7"), 1, "7_net_Pre.pth: no such file; --epoch can be latest"),

@@ -9,7 +9,7 @@ from models import create_model
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from sample_images import enhancer_folder
-from sample_images import pictures_batch as pair
+from sample_images import images_batch as pair
 from util.checkpoint import save_options
 from util.errors import UsageError
 

@@ -34,7 +34,7 @@ def everything_in(folder):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """An empty working directory but for a data set of three pictures of each kind."""
+    """An empty working directory but for a data set of three images of each kind."""
     monkeypatch.chdir(tmp_path)
     training_folder(tmp_path / "dataset", count=3)
     return tmp_path
@@ -64,8 +64,8 @@ def test_a_plan(check):
         "3 low-light and 3 normal-light",
         "smallest 40x36, median 41x36, largest 42x36 pixels",
         "2 per epoch, 4 to come, epochs 1 to 2; 2 of each kind per step",
-        "latest every 5000 pictures; numbered every 1 epochs (2 to come)",
-        "losses every 100 pictures, page and curves every 1000, visdom at http://localhost:8097 every 400",
+        "latest every 5000 images; numbered every 1 epochs (2 to come)",
+        "losses every 100 images, page and curves every 1000, visdom at http://localhost:8097 every 400",
         "validates  nothing",
         "all is well, and nothing was changed",
     ):
@@ -76,7 +76,7 @@ def test_a_plan(check):
 @pytest.mark.commands
 def test_every_problem_is_one_line(place):
     for path in ("trainA/coffee0.png", "trainA/coffee2.png", "trainB/chelsea1.png"):
-        (place / "dataset" / path).write_text("not a picture")
+        (place / "dataset" / path).write_text("not an image")
     (place / "low").mkdir()
     (place / "high").mkdir()
     for name in "abc":
@@ -91,11 +91,11 @@ def test_every_problem_is_one_line(place):
     assert everything_in(place) == before
     lines = error_lines(done)
     expected = [
-        "trainA/coffee0.png: cannot read this picture",
-        "trainA/coffee2.png: cannot read this picture",
-        "trainB/chelsea1.png: cannot read this picture",
-        "high/b.jpg: is 20x11 pixels, its picture 20x10",
-        "--val_ref high: there is no picture c",
+        "trainA/coffee0.png: cannot read this image",
+        "trainA/coffee2.png: cannot read this image",
+        "trainB/chelsea1.png: cannot read this image",
+        "high/b.jpg: is 20x11 pixels, its image 20x10",
+        "--val_ref high: there is no image c",
         "taken/r: cannot be written to",
         "--clip_path nowhere: there are no weights of CLIP",
     ]
@@ -121,11 +121,11 @@ def test_under_torchrun_one_process_answers(place):
 
 def test_missing_and_empty_folders_are_both_told(check, place):
     shutil.rmtree(place / "dataset" / "trainB")
-    for picture in (place / "dataset" / "trainA").iterdir():
-        picture.unlink()
+    for image in (place / "dataset" / "trainA").iterdir():
+        image.unlink()
     status, out, lines = check()
     assert status == 1 and len(lines) == 3
-    assert "trainA: no pictures" in lines[0] and "trainB: no such folder" in lines[1] and lines[2].startswith("2 ")
+    assert "trainA: no images" in lines[0] and "trainB: no such folder" in lines[1] and lines[2].startswith("2 ")
     assert "all is well" not in out
 
 
@@ -146,7 +146,7 @@ def test_weights_that_a_new_run_would_overwrite(check, place):
     status, _, lines = check()
     assert status == 2 and len(lines) == 2
     assert "saves/r already holds weights: add --continue_train" in lines[0]
-    (place / "dataset" / "trainA" / "coffee0.png").write_text("not a picture")
+    (place / "dataset" / "trainA" / "coffee0.png").write_text("not an image")
     status, _, lines = check()
     assert status == 1 and len(lines) == 3
 
@@ -165,7 +165,7 @@ def stopped(place):
 def test_a_run_that_can_go_on(check, stopped):
     status, out, lines = check("--continue_train")
     assert status == 0 and lines == []
-    assert "epoch 2 of 4, going on after 4 pictures" in out
+    assert "epoch 2 of 4, going on after 4 images" in out
     assert "3 per epoch, 8 to come, epochs 2 to 4" in out
 
 
@@ -231,19 +231,19 @@ def test_damaged_clip(check, place):
         ("--preprocess none --crop_size 512", 0),
     ],
 )
-def test_small_pictures(check, flags, enlarged):
+def test_small_images(check, flags, enlarged):
     status, out, _ = check(*flags.split())
     assert status == 0
     for kind in ("low-light", "normal-light"):
-        assert (f"{enlarged} of 3 {kind} pictures are smaller than the crop" in out) == (enlarged > 0)
+        assert (f"{enlarged} of 3 {kind} images are smaller than the crop" in out) == (enlarged > 0)
     assert ("smaller" in out) == (enlarged > 0)
 
 
-def test_pictures_that_cannot_share_a_batch(check):
+def test_images_that_cannot_share_a_batch(check):
     status, _, lines = check("--preprocess", "none", "--batch_size", 2)
     assert status == 0, lines  # 40, 41 and 42 pixels are all rounded to 40
     status, _, lines = check("--preprocess", "scale_width", "--load_size", 400, "--batch_size", 2)
-    assert status == 1 and "--batch_size 2: pictures of different sizes" in lines[0]
+    assert status == 1 and "--batch_size 2: images of different sizes" in lines[0]
 
 
 def test_the_disk(check, monkeypatch):

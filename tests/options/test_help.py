@@ -12,7 +12,7 @@ from options.train_options import TrainOptions
 
 COMMANDS = {"train.py": TrainOptions, "test.py": TestOptions}
 UNITS = (
-    *("pixels", "pictures", "epochs", "channels", "layers", "rows", "percent", "processes", "share"),
+    *("pixels", "images", "epochs", "channels", "layers", "rows", "percent", "processes", "share"),
     *("weight of", "learning rate", "momentum", "decay per step", "scale", "times X", "number"),
 )
 

@@ -1,4 +1,4 @@
-"""The page of a training run, in a real browser: it loads from disk, shows every picture and needs no network."""
+"""The page of a training run, in a real browser: it loads from disk, shows every image and needs no network."""
 
 import pytest
 import torch

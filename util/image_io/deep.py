@@ -22,28 +22,24 @@ _TURNS = {
 }
 
 
-def deep_reader(picture):
-    """How to read the colours of a picture at full precision.
+def deep_reader(image):
+    """How to read the colours of an image at full precision.
 
     Args:
-        picture: a PIL picture of which the header alone has been read.
+        image: a PIL image of which the header alone has been read.
 
     Returns:
         A function for ``deep_colours``, or None if the file has 8 bits per channel or is gray.
     """
-    if picture.format == "PNG" and {tile[3] for tile in picture.tile} & {"RGB;16B", "RGBA;16B", "LA;16B"}:
+    if image.format == "PNG" and {tile[3] for tile in image.tile} & {"RGB;16B", "RGBA;16B", "LA;16B"}:
         return _read_png
-    if (
-        picture.format == "TIFF"
-        and picture.tag_v2.get(262) == _COLOUR_TIFF
-        and set(picture.tag_v2.get(258, ())) == {16}
-    ):
+    if image.format == "TIFF" and image.tag_v2.get(262) == _COLOUR_TIFF and set(image.tag_v2.get(258, ())) == {16}:
         return _read_tiff
     return None
 
 
 def deep_colours(path, reader, orientation=1):
-    """The colours of a picture with 16 bits per channel.
+    """The colours of an image with 16 bits per channel.
 
     Args:
         path: the file.
@@ -68,7 +64,7 @@ def deep_colours(path, reader, orientation=1):
 
 def _read_png(path):
     try:
-        from torchvision.io import ImageReadMode, decode_image  # imported where it is used: few pictures need it
+        from torchvision.io import ImageReadMode, decode_image  # imported where it is used: few images need it
     except ImportError:  # announced to leave torchvision
         return None
     try:
@@ -76,7 +72,7 @@ def _read_png(path):
             warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
             return decode_image(str(path), ImageReadMode.RGB).numpy()
     except RuntimeError as error:
-        raise WorkError(f"{path}: cannot read this picture ({error}); replace or remove it") from error
+        raise WorkError(f"{path}: cannot read this image ({error}); replace or remove it") from error
 
 
 def _read_tiff(path):

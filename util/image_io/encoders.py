@@ -2,7 +2,7 @@
 
 PIL has no colour mode with more than 8 bits, and its compressed TIFFs cannot hold the tables of EXIF; torchvision
 writes PNGs of 8 bits alone, and tifffile leaves those tables out. Both formats are lossless here, and both writers
-take the picture strip by strip.
+take the image strip by strip.
 """
 
 import contextlib

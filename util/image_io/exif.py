@@ -23,7 +23,7 @@ DAMAGED = (SyntaxError, ValueError, KeyError, IndexError, TypeError, AttributeEr
 
 
 def upright_exif(exif):
-    """EXIF without its orientation, for a picture that has been turned, and without its preview.
+    """EXIF without its orientation, for an image that has been turned, and without its preview.
 
     Nothing else moves: makers' own notes hold places in the whole, and would be spoilt.
 
@@ -48,9 +48,9 @@ def upright_exif(exif):
     return PREFIX + exif[:start] + table + exif[start + len(table) :]
 
 
-def tiff_exif(picture):
+def tiff_exif(image):
     """The same for a TIFF that is open, whose EXIF is spread among its own tags; None if it has none."""
-    told = told_tags(picture.getexif())
+    told = told_tags(image.getexif())
     if not told:
         return None
     exif = Image.Exif()

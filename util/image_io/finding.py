@@ -1,4 +1,4 @@
-"""Finding and opening pictures, and naming what is made from them."""
+"""Finding and opening images, and naming what is made from them."""
 
 import contextlib
 import os
@@ -13,18 +13,18 @@ from util.image_io.tensors import to_8bit
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
 
-# What PIL raises for a file that is missing, damaged, too large for its safety limit, or not a picture.
+# What PIL raises for a file that is missing, damaged, too large for its safety limit, or not an image.
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def domain_folders(opt):
-    """The folders of low-light and of normal-light pictures, as dataroot, phase and direction say."""
+    """The folders of low-light and of normal-light images, as dataroot, phase and direction say."""
     low, normal = ("A", "B") if opt.direction == "AtoB" else ("B", "A")
     return tuple(Path(opt.dataroot) / f"{opt.phase}{letter}" for letter in (low, normal))
 
 
-def find_pictures(folder, without=None):
-    """All picture files in a folder and its subfolders, sorted by path; hidden files and folders are left out.
+def find_images(folder, without=None):
+    """All image files in a folder and its subfolders, sorted by path; hidden files and folders are left out.
 
     Links to files count as files. Links to folders are followed, but each real folder is gone through once, under
     its own path if it has one here; so links in a circle end. Links that lead nowhere are left out.
@@ -34,14 +34,14 @@ def find_pictures(folder, without=None):
         without: a folder whose content is left out wherever it is met below ``folder``; it need not exist.
 
     Raises:
-        WorkError: there is no such folder, no picture in it, or a subfolder that may not be read.
+        WorkError: there is no such folder, no image in it, or a subfolder that may not be read.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise WorkError(f"{folder}: no such folder; name one that holds pictures")
+        raise WorkError(f"{folder}: no such folder; name one that holds images")
     found = sorted(_walk(folder, without))
     if not found:
-        raise WorkError(f"{folder}: no pictures in this folder ({', '.join(e[1:] for e in EXTENSIONS)})")
+        raise WorkError(f"{folder}: no images in this folder ({', '.join(e[1:] for e in EXTENSIONS)})")
     return found
 
 
@@ -83,51 +83,51 @@ def _kind(entry):
 
 
 @contextlib.contextmanager
-def picture_errors(path):
-    """Turn what PIL raises over an unreadable picture into a WorkError of one line that names ``path``."""
+def image_errors(path):
+    """Turn what PIL raises over an unreadable image into a WorkError of one line that names ``path``."""
     try:
         yield
     except _UNREADABLE as error:
-        reason = "not a picture, or damaged" if isinstance(error, Image.UnidentifiedImageError) else str(error)
-        raise WorkError(f"{path}: cannot read this picture ({reason}); replace or remove it") from error
+        reason = "not an image, or damaged" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        raise WorkError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
 
 
-def open_picture(path):
-    """Open and decode a picture, turned upright as its EXIF orientation says.
+def open_image(path):
+    """Open and decode an image, turned upright as its EXIF orientation says.
 
     Raises:
-        WorkError: the file is missing, damaged, too large for PIL's safety limit, or not a picture.
+        WorkError: the file is missing, damaged, too large for PIL's safety limit, or not an image.
     """
-    with picture_errors(path), Image.open(path) as picture:
-        picture.load()
-        turn_upright(picture)
-        return picture
+    with image_errors(path), Image.open(path) as image:
+        image.load()
+        turn_upright(image)
+        return image
 
 
 def open_rgb(path):
-    """A file as an 8-bit PIL picture of mode RGB; WorkError as from ``open_picture``."""
-    return to_8bit(open_picture(path)).convert("RGB")
+    """A file as an 8-bit PIL image of mode RGB; WorkError as from ``open_image``."""
+    return to_8bit(open_image(path)).convert("RGB")
 
 
-def turn_upright(picture):
-    """Turn a decoded picture, in place, as its EXIF orientation says; damaged EXIF says nothing."""
+def turn_upright(image):
+    """Turn a decoded image, in place, as its EXIF orientation says; damaged EXIF says nothing."""
     with contextlib.suppress(*DAMAGED):
-        ImageOps.exif_transpose(picture, in_place=True)
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def count_pixels(path):
-    """Width times height of a picture by its header alone; 0 if that cannot be read."""
+    """Width times height of an image by its header alone; 0 if that cannot be read."""
     try:
-        with Image.open(path) as picture:
-            return picture.width * picture.height
+        with Image.open(path) as image:
+            return image.width * image.height
     except _UNREADABLE:
         return 0
 
 
 def output_names(paths, root):
-    """One name per picture for the files that are made from it; no two are equal, whatever the letter case.
+    """One name per image for the files that are made from it; no two are equal, whatever the letter case.
 
-    A picture is called by its file name without extension. Where several share that, their folders below
+    An image is called by its file name without extension. Where several share that, their folders below
     ``root`` are put in front, then their extensions are added, and then a number.
 
     Args:

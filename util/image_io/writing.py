@@ -9,32 +9,32 @@ import numpy as np
 from util.errors import WorkError
 from util.files import write_file
 from util.image_io.encoders import write_deep_png, write_tiff
-from util.image_io.tensors import each_channel, row_strips, stretch, to_levels, to_picture
+from util.image_io.tensors import each_channel, row_strips, stretch, to_image, to_levels
 
 _JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 _LONGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}  # pixels: libjpeg's limit, and the format's
 _LONGEST_JPEG_EXIF = 65533  # bytes: one segment
 
 
-def save_picture(path, values, *, alpha=None, icc=None, exif=None, deep=False, quality=95, aspect_ratio=1.0):
-    """Write one picture file in one step: a reader sees the old file or the whole new one.
+def save_image(path, values, *, alpha=None, icc=None, exif=None, deep=False, quality=95, aspect_ratio=1.0):
+    """Write one image file in one step: a reader sees the old file or the whole new one.
 
     Args:
         path: its ending says the format: .png, .jpg, .jpeg, .webp, .tif or .tiff; its folder exists.
         values: a tensor (3, H, W) or (1, H, W) in [-1, 1], any floating type, on any device.
-        alpha: a picture of mode L and the same size, or None. JPEG has no alpha: it is left out there.
+        alpha: an image of mode L and the same size, or None. JPEG has no alpha: it is left out there.
         icc: the colour profile of the RGB values (bytes), or None; left out if ``values`` is gray.
         exif: bytes as in util/exif.py, or None. A JPEG holds 64 KiB of it at most: more is left out.
         deep: whether to write 16 bits per channel, where the format has them (PNG, TIFF).
         quality: from 1 to 100, for JPEG and WebP; a JPEG from 90 up keeps the colours of each pixel (4:4:4), a
             WebP of 100 is lossless.
-        aspect_ratio: how to stretch the picture: see ``util.image_io.tensors.stretch``.
+        aspect_ratio: how to stretch the image: see ``util.image_io.tensors.stretch``.
 
     Returns:
-        The saved picture's (width, height).
+        The saved image's (width, height).
 
     Raises:
-        WorkError: the picture is too large for the format, or the file cannot be written; an old one is untouched.
+        WorkError: the image is too large for the format, or the file cannot be written; an old one is untouched.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -45,19 +45,19 @@ def save_picture(path, values, *, alpha=None, icc=None, exif=None, deep=False, q
         encode = write_deep_png if kind == ".png" else write_tiff
         write_file(path, lambda beside: encode(beside, size, strips, **facts))
         return size
-    picture = stretch(to_picture(values, None if kind in _JPEG else alpha), aspect_ratio)
+    image = stretch(to_image(values, None if kind in _JPEG else alpha), aspect_ratio)
     longest = _LONGEST_SIDE.get(kind)
-    if longest and max(picture.size) > longest:
-        width, height = picture.size
+    if longest and max(image.size) > longest:
+        width, height = image.size
         raise WorkError(
             f"{path}: {width}x{height} pixels do not fit into this format, whose sides have {longest} at most; "
             "save it as png"
         )
     if kind in _TIFF:
-        write_file(path, lambda beside: write_tiff(beside, picture.size, _strips(picture), **facts))
+        write_file(path, lambda beside: write_tiff(beside, image.size, _strips(image), **facts))
     else:
-        write_file(path, lambda beside: _save(picture, beside, _flags(kind, quality), **facts))
-    return picture.size
+        write_file(path, lambda beside: _save(image, beside, _flags(kind, quality), **facts))
+    return image.size
 
 
 def _stretched(values, alpha, ratio):
@@ -77,11 +77,11 @@ def _deep_strips(values, alpha):
         yield levels
 
 
-def _strips(picture):
+def _strips(image):
     """Arrays (h, W, C), uint8, from top to bottom."""
-    width, height = picture.size
+    width, height = image.size
     for rows in row_strips(width, height):
-        levels = np.asarray(picture.crop((0, rows.start, width, rows.stop)))
+        levels = np.asarray(image.crop((0, rows.start, width, rows.stop)))
         yield levels if levels.ndim == 3 else levels[:, :, None]
 
 
@@ -97,13 +97,13 @@ def _flags(kind, quality):
     return {"format": "PNG", "compress_type": zlib.Z_RLE}  # for photographs four times faster, and no larger
 
 
-def _save(picture, path, flags, icc, exif):
+def _save(image, path, flags, icc, exif):
     if flags["format"] == "JPEG" and exif and len(exif) > _LONGEST_JPEG_EXIF:
         exif = None
     told = {"icc_profile": icc, "exif": exif}
     contents = io.BytesIO()  # on a full disk, PIL's own writing can end early without an error
     try:
-        picture.save(contents, **flags, **{name: value for name, value in told.items() if value})
+        image.save(contents, **flags, **{name: value for name, value in told.items() if value})
     except ValueError as error:  # libwebp's way to say that it failed
         raise OSError(str(error)) from error
     path.write_bytes(contents.getbuffer())

@@ -1,4 +1,4 @@
-"""Measuring enhanced pictures: against references where there are some, and by what they are alone."""
+"""Measuring enhanced images: against references where there are some, and by what they are alone."""
 
 import contextlib
 import importlib
@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from util.errors import WorkError
-from util.image_io.finding import find_pictures, open_rgb
+from util.image_io.finding import find_images, open_rgb
 from util.image_io.tensors import in_pixels, to_tensor
 from util.metrics.scores import Metric, loe, matched_mean, psnr, ssim
 from util.results import tables as metric_tables
@@ -31,11 +31,11 @@ _METRICS = {  # in the order of the columns
 
 
 class Measurement:
-    """Measures each enhanced picture, with and without a reference.
+    """Measures each enhanced image, with and without a reference.
 
     Args:
         root: the folder in which the inputs were found.
-        reference: folder of the references, or None. A picture's reference has its path below ``root`` with any
+        reference: folder of the references, or None. An image's reference has its path below ``root`` with any
             extension, or else its name directly in ``reference``.
         gt_mean: whether PSNR and SSIM are also given in the reference's brightness; see ``matched_mean``.
         device: where the networks of LPIPS and NIQE compute.
@@ -44,7 +44,7 @@ class Measurement:
     out because its package or its weights are not there. Nothing is downloaded.
 
     Raises:
-        WorkError: there is no such folder of references, or no picture in it.
+        WorkError: there is no such folder of references, or no image in it.
     """
 
     def __init__(self, root, reference=None, gt_mean=False, device="cpu"):
@@ -64,11 +64,11 @@ class Measurement:
         self.metrics = {key: metric for key, metric in _METRICS.items() if key in keys}
 
     def measure(self, path, original, enhanced):
-        """Measure one picture; several threads may do so at once.
+        """Measure one image; several threads may do so at once.
 
         Args:
             path: the input's file.
-            original, enhanced: 8-bit PIL pictures, RGB or RGBA; alpha is ignored. Without LOE if their sizes differ.
+            original, enhanced: 8-bit PIL images, RGB or RGBA; alpha is ignored. Without LOE if their sizes differ.
 
         Returns:
             {key: float} in the order of ``metrics``, without those that could not be measured, and why they could
@@ -89,7 +89,7 @@ class Measurement:
         return values, "; ".join(dict.fromkeys(problems)) or None  # the SSIMs share theirs
 
     def means(self, records):
-        """The mean of each metric over the pictures that have it; see ``metric_tables.means``."""
+        """The mean of each metric over the images that have it; see ``metric_tables.means``."""
         return metric_tables.means(self.metrics, records)
 
     def _scores(self, original, enhanced, reference):
@@ -122,13 +122,13 @@ class Measurement:
 
 def _by_name(folder):
     found = defaultdict(list)
-    for path in find_pictures(folder):
+    for path in find_images(folder):
         found[path.relative_to(folder).with_suffix("")].append(path)
     return dict(found)
 
 
 class _Network:
-    """LPIPS or NIQE as another package computes it; called with PIL pictures, by one thread at a time.
+    """LPIPS or NIQE as another package computes it; called with PIL images, by one thread at a time.
 
     Raises:
         WorkError: the package or its weights are missing or do not work, without the metric's name in front.
@@ -151,15 +151,15 @@ class _Network:
         except Exception as error:  # whatever another's package or a damaged file of weights leads to
             raise WorkError(f"the package {package} does not work ({_in_a_line(error)})") from error
 
-    def __call__(self, *pictures):
-        tensors = [to_tensor(one)[None] for one in pictures]  # (1, 3, H, W) in [-1, 1]
+    def __call__(self, *images):
+        tensors = [to_tensor(one)[None] for one in images]  # (1, 3, H, W) in [-1, 1]
         try:
             with self._lock, torch.inference_mode():
                 value = float(self._network(*(one.to(self.device) for one in tensors)))
-        except Exception as error:  # pictures too small for the network, too large for the device, and so on
+        except Exception as error:  # images too small for the network, too large for the device, and so on
             raise WorkError(f"{self.label} cannot be measured ({_in_a_line(error)})") from error
         if not math.isfinite(value):
-            raise WorkError(f"{self.label} has no value for this picture")
+            raise WorkError(f"{self.label} has no value for this image")
         return value
 
 
@@ -178,9 +178,9 @@ def _niqe_weights():
 
 
 def _build_niqe(pyiqa, device):
-    warnings.filterwarnings("ignore", module=r"pyiqa\.")  # of small pictures, in the midst of a progress bar
+    warnings.filterwarnings("ignore", module=r"pyiqa\.")  # of small images, in the midst of a progress bar
     niqe = pyiqa.create_metric("niqe", device=device)
-    return lambda picture: niqe((picture + 1) / 2)  # it takes [0, 1]
+    return lambda image: niqe((image + 1) / 2)  # it takes [0, 1]
 
 
 def _in_a_line(error):

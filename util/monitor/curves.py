@@ -1,4 +1,4 @@
-"""One picture per loss: its course over a training run.
+"""One image per loss: its course over a training run.
 
     python -m util.monitor.curves saves/my_run loss/loss_my_run
 
@@ -23,7 +23,7 @@ def draw_curves(records, folder):
         folder: is made if missing.
 
     Returns:
-        The paths of the pictures, in the order of the log.
+        The paths of the images, in the order of the log.
     """
     if not records:
         return []
@@ -32,30 +32,30 @@ def draw_curves(records, folder):
     folder = make_folder(folder)
     # One figure for all, with margins that need not be worked out: the page is drawn while training waits.
     axes = Figure(figsize=(6, 3.2), dpi=100).add_axes((0.11, 0.15, 0.86, 0.75))
-    pictures = np.array([record["pictures"] for record in records])
+    images = np.array([record["pictures"] for record in records])
     paths = []
     for name in records[-1]["losses"]:
         values = np.array([record["losses"].get(name, np.nan) for record in records])
         paths.append(Path(folder) / f"{name}.png")
-        _draw(axes, name, pictures, values)
+        _draw(axes, name, images, values)
         write_file(paths[-1], axes.figure.savefig)
     return paths
 
 
-def _draw(axes, name, pictures, values):
+def _draw(axes, name, images, values):
     window = max(1, len(values) // 20)
     axes.clear()
-    axes.plot(pictures, values, linewidth=0.8, alpha=0.35 if window > 1 else 1, color="tab:blue")
+    axes.plot(images, values, linewidth=0.8, alpha=0.35 if window > 1 else 1, color="tab:blue")
     if window > 1:
         mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
-        axes.plot(pictures[window - 1 :], mean, color="tab:blue", label=f"mean of {window}")
+        axes.plot(images[window - 1 :], mean, color="tab:blue", label=f"mean of {window}")
         axes.legend(frameon=False, loc="upper right")
-    axes.set(title=name, xlabel="pictures", ylabel="loss")
+    axes.set(title=name, xlabel="images", ylabel="loss")
     axes.grid(alpha=0.3)
 
 
 def main():
-    """Draw the curves of a run: two arguments, the run's folder and the folder for the pictures."""
+    """Draw the curves of a run: two arguments, the run's folder and the folder for the images."""
     if len(sys.argv) != 3:
         raise UsageError("python -m util.monitor.curves takes two folders: that of the run and that for the curves")
     records = read_losses(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Loss curves and current pictures in a browser, by way of a visdom server."""
+"""Loss curves and current images in a browser, by way of a visdom server."""
 
 import math
 import socket
@@ -21,7 +21,7 @@ GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 
 
 class LiveView:
-    """Sends losses and pictures to a visdom server: a running one, or one of our own on this machine.
+    """Sends losses and images to a visdom server: a running one, or one of our own on this machine.
 
     Whatever goes wrong costs one line; training goes on, and a lost server is looked for again.
 
@@ -39,7 +39,7 @@ class LiveView:
         self.opt, self.address = opt, f"{opt.display_server}:{opt.display_port}"
         self.client = self.own = None
         self.answers, self.next_try = False, math.inf  # math.inf: live curves are off for good
-        self.history = []  # (pictures, {name: float}), oldest first
+        self.history = []  # (images, {name: float}), oldest first
         self.curves = {}  # {group: names of its losses}
         if opt.display_id == 0:
             return
@@ -58,16 +58,16 @@ class LiveView:
             self._remember(record["pictures"], record["losses"])
         self._begin()
 
-    def show_losses(self, pictures, losses):
-        """Extend the curves: ``pictures`` seen so far, ``losses`` {name: float}."""
+    def show_losses(self, images, losses):
+        """Extend the curves: ``images`` seen so far, ``losses`` {name: float}."""
         if self._is_on():
-            self._remember(pictures, losses)
+            self._remember(images, losses)
             self._show(self._send_losses)
 
-    def show_pictures(self, visuals):
-        """Show the current pictures, {stage: (N, C, H, W) in [-1, 1]}, the first of each batch."""
+    def show_images(self, visuals):
+        """Show the current images, {stage: (N, C, H, W) in [-1, 1]}, the first of each batch."""
         if self._is_on():
-            self._show(lambda: self._send_pictures(visuals))
+            self._show(lambda: self._send_images(visuals))
 
     def close(self):
         """End our own server, if there is one; nothing is shown any more."""
@@ -135,8 +135,8 @@ class LiveView:
                 self.answers, self.next_try = False, time.monotonic() + self.RETRY
                 say(f"live curves stop: {self.address} does not answer; training goes on and looks for it again")
 
-    def _remember(self, pictures, losses):
-        self.history.append((pictures, losses))
+    def _remember(self, images, losses):
+        self.history.append((images, losses))
         for name in losses:
             names = self.curves.setdefault(GROUP_OF.get(name, "other"), [])
             if name not in names:
@@ -147,16 +147,16 @@ class LiveView:
     def _send_losses(self):
         # Whole curves every time: the server takes many times as long to append a point (it compares the window
         # before and after), and a window that was closed, or a server that was restarted, is complete again.
-        pictures = np.array([pictures for pictures, _ in self.history])
+        images = np.array([images for images, _ in self.history])
         for group, names in self.curves.items():
             values = np.array([[losses.get(name, math.nan) for name in names] for _, losses in self.history])
             values[~np.isfinite(values)] = math.nan  # drawn as a gap; infinity has no place in JSON
             title = f"{self.opt.name}: {group}"
-            options = {"title": title, "legend": list(names), "xlabel": "pictures", "ylabel": "loss"}
-            self.client.line(values, pictures, win=self._window(group), opts=options)  # values: (points, names)
+            options = {"title": title, "legend": list(names), "xlabel": "images", "ylabel": "loss"}
+            self.client.line(values, images, win=self._window(group), opts=options)  # values: (points, names)
 
-    def _send_pictures(self, visuals):
-        grid = picture_grid([batch[0] for batch in visuals.values()], self.opt.display_ncols)
+    def _send_images(self, visuals):
+        grid = image_grid([batch[0] for batch in visuals.values()], self.opt.display_ncols)
         options = {
             "title": f"{self.opt.name}: {', '.join(visuals)}",
             "width": self.opt.display_winsize,
@@ -169,14 +169,14 @@ class LiveView:
         return f"{self.opt.name} {self.opt.display_id} {what}"
 
 
-def picture_grid(pictures, columns):
-    """Pictures (1 or 3, H, W) in [-1, 1], of any sizes, side by side: a uint8 array (3, height, width)."""
+def image_grid(images, columns):
+    """Images (1 or 3, H, W) in [-1, 1], of any sizes, side by side: a uint8 array (3, height, width)."""
     from torchvision.utils import make_grid  # imported where it is used: it takes two seconds
 
-    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (1, 2))
+    height, width = (max(image.shape[axis] for image in images) for axis in (1, 2))
     cells = []
-    for picture in pictures:
-        levels = ((picture.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    for image in images:
+        levels = ((image.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         blank = (0, width - levels.shape[2], 0, height - levels.shape[1])
         cells.append(pad(levels.expand(3, -1, -1).cpu(), blank, value=255))  # (3, height, width)
     return make_grid(cells, nrow=columns, padding=2, pad_value=255).numpy()

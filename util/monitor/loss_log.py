@@ -11,7 +11,7 @@ class LossLog:
 
     Args:
         folder: the run's folder, which exists.
-        resume_at: number of pictures after which a resumed run goes on: later lines, which an interrupted run
+        resume_at: number of images after which a resumed run goes on: later lines, which an interrupted run
             wrote after its last save, are dropped. None starts both files anew.
     """
 
@@ -21,16 +21,16 @@ class LossLog:
         write_records(self.lines, kept)
         write_text(self.text, "".join(_sentence(record) + "\n" for record in kept))
 
-    def add(self, epoch, pictures, rate, losses):
+    def add(self, epoch, images, rate, losses):
         """Write one record and return its sentence.
 
         Args:
             epoch: 1, 2, ...
-            pictures: how many the run has seen.
+            images: how many the run has seen.
             rate: the learning rate in force.
             losses: {name: float}.
         """
-        record = {"epoch": epoch, "pictures": pictures, "lr": rate, "losses": dict(losses)}
+        record = {"epoch": epoch, "pictures": images, "lr": rate, "losses": dict(losses)}
         append_record(self.lines, record)
         _append(self.text, _sentence(record))
         return _sentence(record)

@@ -29,7 +29,7 @@ def summary(opt, data, model, folder, progress):
     dataset = data.dataset
     start = f"epoch {progress['epoch']} of {opt.n_epochs + opt.n_epochs_decay}"
     if progress["pictures"]:
-        start += f", going on after {progress['pictures']} pictures"
+        start += f", going on after {progress['pictures']} images"
     elif opt.init_from:
         start += f", starting from the weights in {opt.init_from}"
     if opt.simulation_epochs:
@@ -38,7 +38,7 @@ def summary(opt, data, model, folder, progress):
         "run": f"{opt.name}: {start}, seed {opt.seed}",
         "device": _device_name(model.device),
         "precision": ", ".join(_switches(opt)),
-        "data": f"{len(dataset.a_paths)} low-light and {len(dataset.b_paths)} normal-light pictures in {opt.dataroot}",
+        "data": f"{len(dataset.a_paths)} low-light and {len(dataset.b_paths)} normal-light images in {opt.dataroot}",
         "sizing": f"{opt.preprocess}, load {opt.load_size}, crop {opt.crop_size}, batch {opt.batch_size}",
         "networks": ", ".join(f"{name} {count:.2f} M" for name, count in millions.items()),
         "": f"{sum(millions.values()):.2f} M parameters; {opt.netG}, {opt.netD}, {opt.norm} norm, ngf {opt.ngf}",
@@ -59,7 +59,7 @@ def course(opt, data, progress):
     whole = len(data.sampler)
     steps = begun + whole * (last - first) if first <= last else 0
     processes = distributed.world_size()
-    validated = f"the pictures of {opt.val_dir} every {opt.val_freq} pictures" + (
+    validated = f"the images of {opt.val_dir} every {opt.val_freq} images" + (
         f", against {opt.val_ref}" if opt.val_ref else ", without references"
     )
     kept = f", the newest {opt.keep_last} are kept" if opt.keep_last else ""
@@ -67,10 +67,10 @@ def course(opt, data, progress):
     return {
         "steps": f"{whole} per epoch, {steps} to come, epochs {first} to {last}; "
         f"{opt.batch_size * processes} of each kind per step",
-        "saves": f"latest every {opt.save_latest_freq} pictures{', also as iter_N' if opt.save_by_iter else ''}; "
+        "saves": f"latest every {opt.save_latest_freq} images{', also as iter_N' if opt.save_by_iter else ''}; "
         f"numbered every {opt.save_epoch_freq} epochs ({len(_saved_epochs(opt, progress))} to come){kept}",
         "validates": validated if opt.val_dir else "nothing: there is no --val_dir",
-        "shows": f"losses every {opt.print_freq} pictures, {'curves' if opt.no_html else 'page and curves'} every "
+        "shows": f"losses every {opt.print_freq} images, {'curves' if opt.no_html else 'page and curves'} every "
         f"{opt.update_html_freq}, {visdom if opt.display_id else 'no visdom'}",
     }
 
@@ -80,15 +80,15 @@ def disk_needed(opt, data, model, progress, pixels):
 
     Args:
         opt, data, model, progress: as for ``summary``.
-        pixels: of a picture that training sees: the pools' pictures are stored with the train state.
+        pixels: of an image that training sees: the pools' images are stored with the train state.
     """
     networks = list(model.networks().values())
     averages = list(model.average.networks.values()) if model.average else []
     weights = sum(t.nbytes for network in networks + averages for t in network.state_dict().values())
     moments = 2 * sum(p.nbytes for network in networks for p in network.parameters())  # of Adam
     filled = [name for name in model.pools if not (name.startswith("text") and opt.text_gradient)]
-    pictures = min(opt.pool_size, len(data) * (opt.n_epochs + opt.n_epochs_decay))
-    state = moments + len(filled) * pictures * 3 * 4 * pixels * distributed.world_size()
+    images = min(opt.pool_size, len(data) * (opt.n_epochs + opt.n_epochs_decay))
+    state = moments + len(filled) * images * 3 * 4 * pixels * distributed.world_size()
 
     most = opt.keep_last or float("inf")
     last = opt.n_epochs + opt.n_epochs_decay
@@ -103,7 +103,7 @@ def memory_needed(model):
     """A row's text: what the networks alone take while they are trained, and what is free beside them."""
     parameters = sum(p.nbytes for network in model.networks().values() for p in network.parameters())
     return (
-        f"{amount(4 * parameters)} for weights, gradients and Adam, and more for pictures; "
+        f"{amount(4 * parameters)} for weights, gradients and Adam, and more for images; "
         f"{amount(free_memory(model.device))} free"
     )
 

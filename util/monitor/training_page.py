@@ -1,4 +1,4 @@
-"""The page of a training run: what every stage makes of the current pictures, epoch by epoch."""
+"""The page of a training run: what every stage makes of the current images, epoch by epoch."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,8 @@ from shutil import copyfile
 from dominate.tags import div, h2, main, p, section
 
 from util.files import make_folder, write_file
-from util.image_io.tensors import to_picture
-from util.page import address, captioned_picture, new_page, page_header, write_page
+from util.image_io.tensors import to_image
+from util.page import address, captioned_image, new_page, page_header, write_page
 
 REFRESH = 60  # seconds after which an open page is loaded again
 
@@ -30,7 +30,7 @@ class TrainingPage:
     Args:
         folder: the run's folder.
         title: name of the run.
-        width: width of a shown picture, pixels.
+        width: width of a shown image, pixels.
     """
 
     def __init__(self, folder, title, width):
@@ -38,14 +38,14 @@ class TrainingPage:
         self.images = make_folder(self.folder / "images")
         self.validation, self.scores = [], {}
 
-    def set_validation(self, pictures, scores):
-        """Keep the newest validation pictures {name: PIL picture} and their mean scores for the page."""
-        self.validation, self.scores = list(pictures), scores
-        for number, picture in enumerate(pictures.values()):
-            write_file(self.images / f"validation_{number}.png", picture.save)
+    def set_validation(self, images, scores):
+        """Keep the newest validation images {name: PIL image} and their mean scores for the page."""
+        self.validation, self.scores = list(images), scores
+        for number, image in enumerate(images.values()):
+            write_file(self.images / f"validation_{number}.png", image.save)
 
     def update(self, epoch, visuals, sentence, curves=()):
-        """Replace this epoch's pictures, take over the curves, and write the page.
+        """Replace this epoch's images, take over the curves, and write the page.
 
         Args:
             epoch: 1, 2, ...
@@ -58,7 +58,7 @@ class TrainingPage:
                 make_folder(self.folder / "curves") / curve.name, lambda beside, one=curve: copyfile(one, beside)
             )
         for stage, batch in visuals.items():
-            write_file(self.images / f"epoch{epoch:03d}_{stage}.png", to_picture(batch[0]).save)
+            write_file(self.images / f"epoch{epoch:03d}_{stage}.png", to_image(batch[0]).save)
         write_page(self.folder / "index.html", self._page(sentence, curves))
 
     def _page(self, sentence, curves):
@@ -79,20 +79,20 @@ class TrainingPage:
                     )
         return page
 
-    def _section(self, title, pictures):
-        """A heading and its pictures: file below the page's folder, what it shows, caption."""
+    def _section(self, title, images):
+        """A heading and its images: file below the page's folder, what it shows, caption."""
         with section():
             h2(title)
-            with div(cls="pictures"):
-                for file, description, caption in pictures:
-                    captioned_picture(address(self.folder / file, self.folder), description, caption)
+            with div(cls="images"):
+                for file, description, caption in images:
+                    captioned_image(address(self.folder / file, self.folder), description, caption)
 
     def _validated(self):
         for number, name in enumerate(self.validation):
             yield f"images/validation_{number}.png", f"{name}, enhanced", name
 
     def _epochs(self):
-        """The epochs whose pictures are there, the newest first; earlier runs' count, as after a resume."""
+        """The epochs whose images are there, the newest first; earlier runs' count, as after a resume."""
         numbers = {int(found[1]) for file in self.images.iterdir() if (found := re.match(r"epoch(\d+)_", file.name))}
         return sorted(numbers, reverse=True)
 

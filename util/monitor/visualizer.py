@@ -19,7 +19,7 @@ class Visualizer:
     Args:
         opt: the options of training.
         folder: the run's folder, which exists.
-        resume_at: number of pictures after which a resumed run goes on, or None for a new run.
+        resume_at: number of images after which a resumed run goes on, or None for a new run.
     """
 
     def __init__(self, opt, folder, resume_at=None):
@@ -32,18 +32,18 @@ class Visualizer:
             self.live = LiveView(opt, records=read_losses(folder))
 
     def epoch(self, batches, number, last, total, seen):
-        """Go through the batches of an epoch under a progress bar that counts pictures.
+        """Go through the batches of an epoch under a progress bar that counts images.
 
         Args:
             batches: iterable of batches.
             number, last: this epoch and the last one.
-            total, seen: pictures in an epoch, and how many of them are already done.
+            total, seen: images in an epoch, and how many of them are already done.
         """
         bar = tqdm(
             total=total,
             initial=seen,
             desc=f"epoch {number}/{last}",
-            unit="picture",
+            unit="image",
             dynamic_ncols=True,
             disable=not self.active,
         )
@@ -52,28 +52,28 @@ class Visualizer:
                 yield batch
                 self.bar.update(len(batch["A"]) * distributed.world_size())
 
-    def log_losses(self, epoch, pictures, rate, losses):
-        """Log the losses {name: float} after a number of pictures at a learning rate."""
+    def log_losses(self, epoch, images, rate, losses):
+        """Log the losses {name: float} after a number of images at a learning rate."""
         if self.active:
-            self.sentence = self.log.add(epoch, pictures, rate, losses)
+            self.sentence = self.log.add(epoch, images, rate, losses)
             shown = {name: f"{losses[name]:.2f}" for name in ("G_A", "cycle_A", "D_A") if name in losses}
             self.bar.set_postfix(shown)
-            self.live.show_losses(pictures, losses)
+            self.live.show_losses(images, losses)
 
     def show_live(self, visuals):
-        """Send the current pictures {stage: (N, C, H, W) in [-1, 1]} to the live view."""
+        """Send the current images {stage: (N, C, H, W) in [-1, 1]} to the live view."""
         if self.active:
-            self.live.show_pictures(visuals)
+            self.live.show_images(visuals)
 
-    def show_validation(self, pictures, scores):
-        """Put the newest validation pictures {name: PIL picture} and {score: mean} on the page and in the bar."""
+    def show_validation(self, images, scores):
+        """Put the newest validation images {name: PIL image} and {score: mean} on the page and in the bar."""
         if scores:
             self.bar.write("validation: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
         if self.page:
-            self.page.set_validation(pictures, scores)
+            self.page.set_validation(images, scores)
 
     def update_page(self, epoch, visuals):
-        """Write the newest pictures and curves to disk."""
+        """Write the newest images and curves to disk."""
         if self.active:
             curves = draw_curves(read_losses(self.folder), self.curves_folder)
             if self.page:

@@ -1,4 +1,4 @@
-// The page can be read without this script. With it, pictures are compared with a slider, filtered,
+// The page can be read without this script. With it, images are compared with a slider, filtered,
 // put in order and seen as large as the window, and the theme can be chosen.
 "use strict";
 
@@ -40,10 +40,10 @@ function chooseTheme() {
   });
 }
 
-// ---- Sliders: one set of listeners for all pictures, those of the full view as well ----
+// ---- Sliders: one set of listeners for all images, those of the full view as well ----
 
 function followSliders() {
-  let held = null; // the picture that is dragged on
+  let held = null; // the image that is dragged on
   let start = null; // where that began
 
   document.addEventListener("input", (event) => {
@@ -51,12 +51,12 @@ function followSliders() {
   });
 
   document.addEventListener("pointerdown", (event) => {
-    const picture = pictureOf(event);
-    if (!picture || event.button !== 0 || !event.isPrimary) return;
-    held = picture;
+    const image = imageOf(event);
+    if (!image || event.button !== 0 || !event.isPrimary) return;
+    held = image;
     start = event;
-    picture.setPointerCapture(event.pointerId);
-    if (event.pointerType !== "touch") slide(picture, event);
+    image.setPointerCapture(event.pointerId);
+    if (event.pointerType !== "touch") slide(image, event);
   });
 
   document.addEventListener("pointermove", (event) => {
@@ -72,23 +72,23 @@ function followSliders() {
   }
 
   document.addEventListener("click", (event) => {
-    const picture = pictureOf(event);
-    if (picture && event.pointerType === "touch") slide(picture, event);
+    const image = imageOf(event);
+    if (image && event.pointerType === "touch") slide(image, event);
   });
 
-  // The browser would otherwise drag the picture's file away, and take the focus from the slider.
+  // The browser would otherwise drag the image's file away, and take the focus from the slider.
   document.addEventListener("mousedown", (event) => {
-    if (pictureOf(event)) event.preventDefault();
+    if (imageOf(event)) event.preventDefault();
   });
 }
 
-function pictureOf(event) {
+function imageOf(event) {
   return event.target.closest("button") ? null : event.target.closest(".compare");
 }
 
-function slide(picture, event) {
-  const slider = picture.querySelector(".slider");
-  const { left, width } = picture.getBoundingClientRect();
+function slide(image, event) {
+  const slider = image.querySelector(".slider");
+  const { left, width } = image.getBoundingClientRect();
   slider.value = (100 * (event.clientX - left)) / width; // the slider keeps it between 0 and 100
   slider.focus({ preventScroll: true });
   show(slider);
@@ -101,7 +101,7 @@ function show(slider) {
 
 // ---- Filter and order ----
 
-// Returns a function that gives the cards with a picture which are shown now, in their order.
+// Returns a function that gives the cards with an image which are shown now, in their order.
 function listCards() {
   const place = document.querySelector(".cards");
   const filter = document.getElementById("filter");
@@ -118,8 +118,8 @@ function listCards() {
       card.element.hidden = !words.every((word) => card.plainName.includes(word));
       if (!card.element.hidden) shown += 1;
     }
-    const pictures = cards.length === 1 ? "picture" : "pictures";
-    count.textContent = shown === cards.length ? `${shown} ${pictures}` : `${shown} of ${cards.length} ${pictures}`;
+    const images = cards.length === 1 ? "image" : "images";
+    count.textContent = shown === cards.length ? `${shown} ${images}` : `${shown} of ${cards.length} ${images}`;
   }
 
   function applyOrder() {
@@ -148,7 +148,7 @@ function listCards() {
   });
   applyFilter();
   direction.textContent = order.selectedOptions[0].dataset.forwards;
-  return () => cards.filter((card) => card.picture && !card.element.hidden);
+  return () => cards.filter((card) => card.image && !card.element.hidden);
 }
 
 function readCard(element, place) {
@@ -157,7 +157,7 @@ function readCard(element, place) {
   for (const { dataset } of element.querySelectorAll("dd")) {
     if ("value" in dataset) values.set(dataset.key, Number(dataset.value));
   }
-  return { element, name, plainName: plain(name), values, picture: element.querySelector(".compare") };
+  return { element, name, plainName: plain(name), values, image: element.querySelector(".compare") };
 }
 
 function plain(text) {
@@ -175,7 +175,7 @@ function compare(one, other) {
 
 function openFullView(list) {
   const view = document.getElementById("full");
-  const place = document.getElementById("full-picture");
+  const place = document.getElementById("full-image");
   let viewed = null;
   let opener = null;
   let fillsScreen = false;
@@ -183,11 +183,11 @@ function openFullView(list) {
   function look(card) {
     viewed = card;
     // A copy brings along where the slider of the card stands.
-    const picture = card.picture.cloneNode(true);
-    picture.querySelector(".open").remove();
-    for (const img of picture.querySelectorAll("img")) img.loading = "eager";
+    const image = card.image.cloneNode(true);
+    image.querySelector(".open").remove();
+    for (const img of image.querySelectorAll("img")) img.loading = "eager";
     place.style.cssText = card.element.style.cssText;
-    place.replaceChildren(picture);
+    place.replaceChildren(image);
     document.getElementById("full-name").textContent = card.name;
     const values = card.element.querySelector(".values").cloneNode(true).children;
     document.getElementById("full-values").replaceChildren(...values);
@@ -204,7 +204,7 @@ function openFullView(list) {
     const pressed = event.target.closest(".open");
     if (!pressed) return;
     opener = pressed;
-    look(list().find((card) => card.picture.contains(pressed)));
+    look(list().find((card) => card.image.contains(pressed)));
     view.showModal();
     // Not by autofocus, which browsers also obey when the page loads, whatever has the focus by then.
     document.getElementById("next").focus();

@@ -1,4 +1,4 @@
-"""The page of results: every picture before and after, opened from disk without a network."""
+"""The page of results: every image before and after, opened from disk without a network."""
 
 from dataclasses import dataclass
 from math import isnan
@@ -7,7 +7,7 @@ from pathlib import Path
 from dominate import tags
 from dominate.util import raw
 
-from util.page import address, captioned_picture, levels_drawing, new_page, page_header, source, write_page
+from util.page import address, captioned_image, levels_drawing, new_page, page_header, source, write_page
 
 BINS = 64  # of a histogram of levels
 
@@ -18,14 +18,14 @@ class dialog(tags.html_tag):  # which dominate does not know yet
 
 @dataclass
 class Entry:
-    """A picture that was enhanced; metrics that it lacks are left out."""
+    """An image that was enhanced; metrics that it lacks are left out."""
 
     name: str
     size: tuple[int, int]  # width and height of the result, pixels
-    before: Path  # pictures a browser can show, of one size, below the page's folder
+    before: Path  # images a browser can show, of one size, below the page's folder
     after: Path
     files: dict[str, Path]  # {label: file that is linked to}, anywhere
-    stages: dict[str, Path]  # {label: picture of a stage}
+    stages: dict[str, Path]  # {label: image of a stage}
     metrics: dict[str, float]
     seconds: float | None  # time of enhancement; None: kept from an earlier run
     histograms: tuple[list[int], list[int]] | None  # of levels, before and after
@@ -36,11 +36,11 @@ class Gallery:
     """Collects the results of a run of test.py and writes them as one page.
 
     Args:
-        path: the page's file; pictures lie in its folder or below.
+        path: the page's file; images lie in its folder or below.
         title: heading of the page.
         facts: {label: text} below the heading.
         metrics: {key: Metric}, in the order in which they are shown.
-        width: width of a shown picture, pixels.
+        width: width of a shown image, pixels.
     """
 
     def __init__(self, path, title, facts, metrics, width):
@@ -49,7 +49,7 @@ class Gallery:
         self._failures = 0
 
     def add(self, entry):
-        """A picture that was enhanced."""
+        """An image that was enhanced."""
         width, height = entry.size
         card = tags.article(cls="card", style=f"--w:{width};--h:{height}")
         with card:
@@ -68,13 +68,13 @@ class Gallery:
             if entry.stages:
                 with tags.details():
                     tags.summary("Stages")
-                    with tags.div(cls="pictures"):
+                    with tags.div(cls="images"):
                         for label, file in entry.stages.items():
-                            captioned_picture(self._address(file), f"{entry.name}, {label}", label)
+                            captioned_image(self._address(file), f"{entry.name}, {label}", label)
         self._cards.append(card.render(pretty=False))
 
     def add_failure(self, name, reason):
-        """A picture that could not be enhanced, and why."""
+        """An image that could not be enhanced, and why."""
         self._failures += 1
         card = tags.article(
             tags.h2(name), tags.p(f"failed: {reason}", cls="fault"), cls="card", id=f"failure{self._failures}"
@@ -85,7 +85,7 @@ class Gallery:
         """Write the page.
 
         Args:
-            means: {key: mean of a metric over the pictures}, shown at the top.
+            means: {key: mean of a metric over the images}, shown at the top.
         """
         page = new_page(self.title, self.width, source("results/gallery.css"), source("results/gallery.js"))
         with page:
@@ -103,7 +103,7 @@ class Gallery:
         width, height = entry.size
         with tags.div(cls="compare"):
             for label, file in (("before", entry.before), ("after", entry.after)):
-                captioned_picture(
+                captioned_image(
                     self._address(file), f"{entry.name}, {label}", label, linked=False, width=width, height=height
                 )
             tags.input_(cls="slider", type="range", step="any", aria_label=f"{entry.name}: part shown before")
@@ -111,7 +111,7 @@ class Gallery:
             tags.button("Full view", cls="open", type="button", aria_label=f"Full view of {entry.name}")
 
     def _values(self, entry):
-        """Key, label, number to sort by and text of all that is known of a picture."""
+        """Key, label, number to sort by and text of all that is known of an image."""
         for key, metric in self.metrics.items():
             if key in entry.metrics:
                 value = entry.metrics[key]
@@ -132,12 +132,12 @@ class Gallery:
             for label, text in self.facts.items():
                 tags.div(tags.dt(label), tags.dd(text))
         if self._failures:
-            tags.p(tags.a(f"{self._failures} of {len(self._cards)} pictures failed", href="#failure1"), cls="fault")
+            tags.p(tags.a(f"{self._failures} of {len(self._cards)} images failed", href="#failure1"), cls="fault")
 
 
-def levels_histogram(picture):
-    """How many pixels of an 8-bit picture have which luma: 64 counts, for levels 0 to 3, 4 to 7, ..."""
-    counts = picture.convert("L").histogram()
+def levels_histogram(image):
+    """How many pixels of an 8-bit image have which luma: 64 counts, for levels 0 to 3, 4 to 7, ..."""
+    counts = image.convert("L").histogram()
     share = len(counts) // BINS
     return [sum(counts[first : first + share]) for first in range(0, len(counts), share)]
 
@@ -172,7 +172,7 @@ def _controls(metrics):
 
 
 def _full_view():
-    """The dialog that shows one picture as large as the window allows; the script puts the picture there."""
+    """The dialog that shows one image as large as the window allows; the script puts the image there."""
     with dialog(id="full", aria_labelledby="full-name"):
         with tags.div(cls="bar"):
             tags.h2(id="full-name", aria_live="polite")
@@ -182,9 +182,9 @@ def _full_view():
                 tags.button("Previous", id="previous", type="button")
                 tags.button("Next", id="next", type="button")
                 tags.button("Close", id="close", type="button")
-        tags.div(id="full-picture")
+        tags.div(id="full-image")
         with tags.p(cls="keys"):
-            tags.span(tags.kbd("←"), tags.kbd("→"), " previous, next picture")
+            tags.span(tags.kbd("←"), tags.kbd("→"), " previous, next image")
             tags.span("on the slider: ", tags.kbd("←"), tags.kbd("→"), " move it")
             tags.span(tags.kbd("Tab"), " to the slider and the buttons")
             tags.span(tags.kbd("Esc"), " close")

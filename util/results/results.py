@@ -1,4 +1,4 @@
-"""What a run of test.py leaves behind: pictures, their figures and the page, written while others are computed."""
+"""What a run of test.py leaves behind: images, their figures and the page, written while others are computed."""
 
 import os
 from collections import deque
@@ -10,16 +10,16 @@ from PIL import Image
 
 from util.errors import WorkError
 from util.files import make_folder, write_file
-from util.image_io.finding import open_picture
-from util.image_io.tensors import stretch, to_8bit, to_picture
-from util.image_io.writing import save_picture
+from util.image_io.finding import open_image
+from util.image_io.tensors import stretch, to_8bit, to_image
+from util.image_io.writing import save_image
 from util.monitor.loss_log import append_record, read_records, write_records
 from util.results.gallery import Entry, Gallery, levels_histogram
 from util.results.tables import write_tables
 
-PREVIEW_SIDE = 2048  # pixels; larger pictures are shown smaller on the page
+PREVIEW_SIDE = 2048  # pixels; larger images are shown smaller on the page
 SHOWN_BY_BROWSERS = ("png", "jpg", "webp")
-WAITING_PIXELS = 16_000_000  # of enhanced pictures that wait to be written
+WAITING_PIXELS = 16_000_000  # of enhanced images that wait to be written
 STAGE_LABELS = {"pre_A": "pre_A: normalised", "mask": "mask"}
 
 
@@ -29,15 +29,15 @@ class Results:
     Args:
         opt: reads output_format, quality, strength, aspect_ratio, save_stages, skip_existing, num_threads.
         folder: where all of it goes; made if it is not there.
-        pictures: the ``SingleDataset`` whose pictures are enhanced, in the order of the page.
+        images: the ``SingleDataset`` whose images are enhanced, in the order of the page.
         measurement: a ``Measurement``.
 
     ``seconds`` are those that each enhancement took, ``records`` is {name: record} of what is written. Each record is
     appended to records.jsonl, so that a run that was interrupted can go on without measuring again.
     """
 
-    def __init__(self, opt, folder, pictures, measurement):
-        self.opt, self.names, self.measurement = opt, pictures.names, measurement
+    def __init__(self, opt, folder, images, measurement):
+        self.opt, self.names, self.measurement = opt, images.names, measurement
         self.folder = make_folder(folder)
         self.images = make_folder(self.folder / "images")
         self.journal = self.folder / "records.jsonl"
@@ -50,7 +50,7 @@ class Results:
         self.waiting, self.records, self.seconds = deque(), {}, []
 
     def has(self, name):
-        """Whether the picture of this name need not be enhanced: its result is there and is to be kept."""
+        """Whether the image of this name need not be enhanced: its result is there and is to be kept."""
         files = (self._file(name, stage) for stage in ("real_A", "fake_B"))
         return self.opt.skip_existing and all(file.exists() for file in files)
 
@@ -63,7 +63,7 @@ class Results:
             self._submit(0, name, path, self._measure_again, name, path)
 
     def add(self, sample, stages, seconds):
-        """Write and measure an enhanced picture, in the background.
+        """Write and measure an enhanced image, in the background.
 
         Args:
             sample: what ``SingleDataset`` gave.
@@ -78,18 +78,18 @@ class Results:
         self._submit(pixels, name, sample["A_paths"][0], self._write, sample, stages, seconds)
 
     def fail(self, sample, error):
-        """Note a picture that could not be enhanced."""
+        """Note an image that could not be enhanced."""
         self._failed(sample["name"], sample["A_paths"][0], error)
 
     def finish(self, title, facts, width):
-        """Wait for the pictures, then write the tables and the page.
+        """Wait for the images, then write the tables and the page.
 
         Args:
             title, facts: of the page; {label: text}.
-            width: of a shown picture, pixels.
+            width: of a shown image, pixels.
 
         Returns:
-            Two lists of lines: why pictures were not enhanced, and why some were not measured.
+            Two lists of lines: why images were not enhanced, and why some were not measured.
         """
         self._wait(0)
         records = [self.records[name] for name in self.names if name in self.records]
@@ -132,7 +132,7 @@ class Results:
         shown = {}
         for stage, values in {"real_A": low, **stages}.items():
             whole = stage in ("real_A", "fake_B")  # the others are for looking at
-            save_picture(
+            save_image(
                 self._file(name, stage),
                 values,
                 alpha=sample["alpha"] if whole else None,
@@ -143,17 +143,17 @@ class Results:
                 aspect_ratio=self.opt.aspect_ratio,
             )
             if whole:
-                shown[stage] = stretch(to_picture(values, sample["alpha"]), self.opt.aspect_ratio)
+                shown[stage] = stretch(to_image(values, sample["alpha"]), self.opt.aspect_ratio)
         return self._record(name, sample["A_paths"][0], seconds, shown["real_A"], shown["fake_B"])
 
     def _measure_again(self, name, path):
-        before, after = (to_8bit(open_picture(self._file(name, stage))) for stage in ("real_A", "fake_B"))
+        before, after = (to_8bit(open_image(self._file(name, stage))) for stage in ("real_A", "fake_B"))
         return self._record(name, path, None, before, after)
 
     def _record(self, name, path, seconds, before, after):
         values, problem = self.measurement.measure(Path(path), before, after)
-        for stage, picture in (("real_A", before), ("fake_B", after)):
-            self._preview(name, stage, picture)
+        for stage, image in (("real_A", before), ("fake_B", after)):
+            self._preview(name, stage, image)
         return {
             "name": name,
             "file": str(path),
@@ -166,15 +166,15 @@ class Results:
             "histograms": [levels_histogram(before), levels_histogram(after)],
         }
 
-    def _preview(self, name, stage, picture):
-        """Write a picture for the page where the result itself is too large or not for browsers."""
+    def _preview(self, name, stage, image):
+        """Write an image for the page where the result itself is too large or not for browsers."""
         path = self._file(name, f"{stage}_preview", "webp")
-        if self.opt.output_format in SHOWN_BY_BROWSERS and max(picture.size) <= PREVIEW_SIDE:
+        if self.opt.output_format in SHOWN_BY_BROWSERS and max(image.size) <= PREVIEW_SIDE:
             path.unlink(missing_ok=True)
             return
-        picture = picture.copy()
-        picture.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.LANCZOS)
-        write_file(path, lambda beside: picture.save(beside, quality=90))
+        image = image.copy()
+        image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.LANCZOS)
+        write_file(path, lambda beside: image.save(beside, quality=90))
 
     def _entry(self, record):
         name = record["name"]

@@ -12,13 +12,13 @@ _ABOUT = ("name", "file", "width", "height", "seconds")
 
 
 def means(metrics, records):
-    """The mean of each metric over the pictures that have it: {key: float}, without metrics that none has.
+    """The mean of each metric over the images that have it: {key: float}, without metrics that none has.
 
     Args:
         metrics: {key: ``Metric``}.
         records: see ``write_tables``.
 
-    An infinite value (the PSNR of equal pictures) makes its mean infinite.
+    An infinite value (the PSNR of equal images) makes its mean infinite.
     """
     return {key: math.fsum(found) / len(found) for key, found in _values(metrics, records).items() if found}
 
@@ -26,14 +26,14 @@ def means(metrics, records):
 def write_tables(folder, metrics, records):
     """Write metrics.csv and metrics.json, each in one step.
 
-    The CSV file has a row for each enhanced picture and at last one named "mean"; a cell is empty where there is no
-    value. The JSON file has "metrics", "pictures", "mean", "count" (pictures that a mean is over) and "failed";
+    The CSV file has a row for each enhanced image and at last one named "mean"; a cell is empty where there is no
+    value. The JSON file has "metrics", "pictures", "mean", "count" (images that a mean is over) and "failed";
     infinity, which JSON lacks, is the string "inf".
 
     Args:
         folder: where the files go; it exists.
         metrics: {key: ``Metric``}, in the order of the columns.
-        records: for an enhanced picture {"name", "file", "width", "height", "seconds": float or None,
+        records: for an enhanced image {"name", "file", "width", "height", "seconds": float or None,
             "metrics": {key: float}, "problem": str or None}, for another {"name", "file", "error"}.
 
     Raises:

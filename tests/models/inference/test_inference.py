@@ -98,7 +98,7 @@ def test_stored_maps_have_the_range_that_they_need(low, monkeypatch, norm, dtype
     assert Inference(Enhancer(16, norm=norm).eval()).frugal_bands(low) == dtype
 
 
-def test_very_large_pictures_leave_memory_to_others(enhancer, monkeypatch, said):
+def test_very_large_images_leave_memory_to_others(enhancer, monkeypatch, said):
     monkeypatch.setattr(module, "enhance_in_bands", lambda enhancer, low, band, dtype: [low] * 3)
     monkeypatch.setattr(module, "WHOLE_ON_CPU", 10**7)
     Inference(enhancer, say=said.append)(torch.zeros(1, 3, 160, 200))
@@ -123,12 +123,12 @@ def test_a_gpu_that_is_too_small_leaves_it_to_the_cpu(enhancer, low, expected, s
     assert said[-1].endswith("going on on the CPU") and len(said) == 3
 
 
-def test_a_picture_that_fits_nowhere(enhancer, low, said, monkeypatch):
+def test_a_image_that_fits_nowhere(enhancer, low, said, monkeypatch):
     monkeypatch.setattr(enhancer, "forward", out_of_memory)
     monkeypatch.setattr(module, "enhance_in_bands", out_of_memory)
-    with pytest.raises(WorkError, match="46x37: not enough memory for this picture in bands"):
+    with pytest.raises(WorkError, match="46x37: not enough memory for this image in bands"):
         Inference(enhancer, say=said.append)(low)
-    with pytest.raises(WorkError, match="46x37: not enough memory for this picture as a whole"):
+    with pytest.raises(WorkError, match="46x37: not enough memory for this image as a whole"):
         Inference(enhancer, tile="off", say=said.append)(low)
 
 

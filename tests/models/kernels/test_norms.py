@@ -73,7 +73,7 @@ def test_bands_norm_as_a_whole(norm):
         torch.testing.assert_close(found, layer(x.clone()), atol=1e-10, rtol=1e-10)
 
 
-def test_what_holds_for_a_picture_as_a_whole_passes():
+def test_what_holds_for_a_image_as_a_whole_passes():
     """A network that knows how bright a scene is can say so with the mean of a channel: instance norm removes it."""
     x = torch.randn(1, 5, 6, 7)
     brighter = x.clone()

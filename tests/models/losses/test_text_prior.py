@@ -10,7 +10,7 @@ from test_training import small_model, step
 from clip import CLIP_MEAN, CLIP_STD
 from commands import error_line, run
 from models.losses.text_prior import TextPrior
-from sample_images import pictures_batch as pair
+from sample_images import images_batch as pair
 from sample_images import training_folder
 from stub_clip import StubCLIP, random_stub, save_archive, tiny_clip
 from util.monitor.loss_log import read_losses
@@ -72,7 +72,7 @@ def test_clip_is_frozen_and_not_saved(tmp_path):
     assert len(list(model.folder.glob("latest_net_*.pth"))) == 8
 
 
-def test_the_pictures_of_a_step_go_through_clip_in_one_batch(tmp_path):
+def test_the_images_of_a_step_go_through_clip_in_one_batch(tmp_path):
     model = text_model(tmp_path, "--batch_size", "2")
     step(model, pair(1, n=2))
     assert model.text_prior.clip.asked == [8]

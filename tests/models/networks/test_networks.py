@@ -144,7 +144,7 @@ def test_random_projection_is_fresh_at_every_call():
         assert line[0].abs() <= 1 and line[1].abs() <= 4
 
 
-def test_edges_of_a_flat_picture_have_a_finite_gradient():
+def test_edges_of_a_flat_image_have_a_finite_gradient():
     x = torch.zeros(1, 3, 8, 8, requires_grad=True)
     EdgeFilter()(x).sum().backward()
     assert torch.isfinite(x.grad).all()

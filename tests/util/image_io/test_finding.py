@@ -1,4 +1,4 @@
-"""Pictures in a folder: which are found, what damaged ones say, and what their results are called."""
+"""Images in a folder: which are found, what damaged ones say, and what their results are called."""
 
 import os
 
@@ -6,15 +6,15 @@ import pytest
 
 from sample_images import photograph
 from util.errors import WorkError
-from util.image_io.finding import count_pixels, find_pictures, open_picture, output_names
+from util.image_io.finding import count_pixels, find_images, open_image, output_names
 
 
-def test_finding_pictures(tmp_path):
+def test_finding_images(tmp_path):
     for name in ("b.PNG", "sub/a.jpeg", "a.TIF", "notes.txt", ".hidden.png", ".cache/x.png", "c.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    assert [str(p.relative_to(tmp_path)) for p in find_pictures(tmp_path)] == ["a.TIF", "b.PNG", "c.webp", "sub/a.jpeg"]
+    assert [str(p.relative_to(tmp_path)) for p in find_images(tmp_path)] == ["a.TIF", "b.PNG", "c.webp", "sub/a.jpeg"]
 
 
 def link(path, target):
@@ -23,7 +23,7 @@ def link(path, target):
 
 
 def found(folder, **flags):
-    return [str(path.relative_to(folder)) for path in find_pictures(folder, **flags)]
+    return [str(path.relative_to(folder)) for path in find_images(folder, **flags)]
 
 
 def test_links_are_followed_once(tmp_path):
@@ -68,7 +68,7 @@ def test_an_unreadable_subfolder_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(WorkError, match=r"sub: cannot read this folder \(Permission denied\)"):
-        find_pictures(tmp_path)
+        find_images(tmp_path)
 
 
 def test_pixels_are_counted_by_the_header(tmp_path):
@@ -78,27 +78,27 @@ def test_pixels_are_counted_by_the_header(tmp_path):
     assert [count_pixels(tmp_path / name) for name in ("a.png", "b.png", "c.png")] == [240, 0, 0]
 
 
-def test_no_folder_and_no_pictures(tmp_path):
+def test_no_folder_and_no_images(tmp_path):
     with pytest.raises(WorkError, match="no such folder"):
-        find_pictures(tmp_path / "missing")
-    with pytest.raises(WorkError, match="no pictures"):
-        find_pictures(tmp_path)
+        find_images(tmp_path / "missing")
+    with pytest.raises(WorkError, match="no images"):
+        find_images(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["text", "truncated", "empty", "missing"])
-def test_damaged_pictures_are_named(tmp_path, damage):
-    path = tmp_path / "picture.jpg"
+def test_damaged_images_are_named(tmp_path, damage):
+    path = tmp_path / "image.jpg"
     photograph((64, 48)).save(path)
     if damage == "text":
-        path.write_text("not a picture")
+        path.write_text("not an image")
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:600])
     elif damage == "empty":
         path.write_bytes(b"")
     else:
         path.unlink()
-    with pytest.raises(WorkError, match=r"picture\.jpg: cannot read") as caught:
-        open_picture(path)
+    with pytest.raises(WorkError, match=r"image\.jpg: cannot read") as caught:
+        open_image(path)
     assert "\n" not in str(caught.value)
 
 

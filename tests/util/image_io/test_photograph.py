@@ -1,4 +1,4 @@
-"""Pictures of 16 bits, colour profiles and EXIF are read as cameras and other programs wrote them."""
+"""Images of 16 bits, colour profiles and EXIF are read as cameras and other programs wrote them."""
 
 import sys
 
@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 from sample_images import camera_exif, colour_profile, levels, photograph, save_deep_png
 from util.errors import WorkError
-from util.image_io.finding import open_picture
+from util.image_io.finding import open_image
 from util.image_io.photograph import read_photograph
 from util.image_io.tensors import to_levels
 
@@ -30,7 +30,7 @@ def test_sixteen_bit_png_keeps_its_precision(tmp_path, channels):
     save_deep_png(tmp_path / "deep.png", values)
     photo = read_photograph(tmp_path / "deep.png")
     expected = torch.from_numpy(values[:, :, :3].astype(np.float32) / 65535 * 2 - 1).permute(2, 0, 1)
-    assert torch.equal(photo.colours, expected) and photo.picture is None
+    assert torch.equal(photo.colours, expected) and photo.image is None
     assert (photo.alpha is not None) == (channels == 4)
     if photo.alpha:
         assert np.array_equal(levels(photo.alpha), values[:, :, 3] >> 8)
@@ -80,7 +80,7 @@ def test_eight_bits_where_sixteen_cannot_be_read(tmp_path, monkeypatch):
     save_deep_png(tmp_path / "deep.png", values)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", extrasamples=["assocalpha"], metadata=None)
     tifffile.imwrite(tmp_path / "deep.tif", values[:, :, :3], photometric="rgb", metadata=None)
-    assert read_photograph(tmp_path / "a.tif").picture.mode == "RGBA"
+    assert read_photograph(tmp_path / "a.tif").image.mode == "RGBA"
 
     def no_codec(page):
         raise ValueError("requires the 'imagecodecs' package")
@@ -90,16 +90,16 @@ def test_eight_bits_where_sixteen_cannot_be_read(tmp_path, monkeypatch):
     for name in ("deep.tif", "deep.png"):
         photo = read_photograph(tmp_path / name)
         assert photo.colours is None
-        assert np.array_equal(levels(photo.picture)[..., :3], values[:, :, :3] >> 8)
+        assert np.array_equal(levels(photo.image)[..., :3], values[:, :, :3] >> 8)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_deep_pictures_are_turned_upright(tmp_path, orientation):
+def test_deep_images_are_turned_upright(tmp_path, orientation):
     values = random_colours(5, 7, 3, kind=np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(values).save(tmp_path / "plain.jpg.png", exif=exif)
-    expected = levels(open_picture(tmp_path / "plain.jpg.png"))
+    expected = levels(open_image(tmp_path / "plain.jpg.png"))
     tag = (0x0112, "H", 1, orientation, True)
     deep = values.astype(np.uint16) * 257
     tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb", metadata=None, extratags=[tag])
@@ -111,7 +111,7 @@ def test_deep_pictures_are_turned_upright(tmp_path, orientation):
 def test_profile_and_exif_are_read(tmp_path, file):
     photograph((20, 12)).save(tmp_path / file, exif=camera_exif(), icc_profile=colour_profile())
     photo = read_photograph(tmp_path / file)
-    assert photo.picture.size == (12, 20) and photo.icc == colour_profile()
+    assert photo.image.size == (12, 20) and photo.icc == colour_profile()
     exif = Image.Exif()
     exif.load(photo.exif)
     assert photo.exif.startswith(b"Exif\0\0") and 0x0112 not in exif
@@ -148,11 +148,11 @@ def test_a_profile_must_fit_the_result(tmp_path, mode, kept):
 @pytest.mark.parametrize("exif", [b"Exif\0\0no EXIF", b"Exif\0\0II*\0\xff\0\0\0", b"Exif\0\0MM\0*\0\0\0\x08\0\x05"])
 @pytest.mark.parametrize("file", ["a.jpg", "a.png", "a.webp"])
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Truncated File")
-def test_damaged_exif_does_not_hide_the_picture(tmp_path, file, exif):
+def test_damaged_exif_does_not_hide_the_image(tmp_path, file, exif):
     photograph((20, 12)).save(tmp_path / file, exif=exif)
     photo = read_photograph(tmp_path / file)
-    assert photo.picture.size == (20, 12) and photo.exif is None
-    assert open_picture(tmp_path / file).size == (20, 12)
+    assert photo.image.size == (20, 12) and photo.exif is None
+    assert open_image(tmp_path / file).size == (20, 12)
 
 
 @pytest.mark.parametrize("flags", [{}, {"compression": "zlib"}])

@@ -1,4 +1,4 @@
-"""Measured pictures: which reference belongs to which, and what is reported.
+"""Measured images: which reference belongs to which, and what is reported.
 
 The packages lpips and pyiqa are stand-ins here: small modules of their names that note how they are called.
 """
@@ -38,13 +38,13 @@ built, inside, most = [], 0, 0
 def create_metric(name, device):
     built.append((name, device))
     return score
-def score(picture):
+def score(image):
     global inside, most
-    assert picture.shape[:2] == (1, 3) and picture.min() >= 0
-    if picture.shape[3] < 20:
+    assert image.shape[:2] == (1, 3) and image.min() >= 0
+    if image.shape[3] < 20:
         raise ValueError("too small\\nfor a block")
     inside += 1; most = max(most, inside); time.sleep(0.01); inside -= 1
-    return picture.mean() if picture.max() else picture.mean() / 0
+    return image.mean() if image.max() else image.mean() / 0
 """
 WEIGHTS = ("checkpoints/alexnet-owt-7be5be79.pth", "pyiqa/niqe_modelparameters.mat")
 
@@ -82,9 +82,9 @@ def folders(tmp_path):
     """Folders of inputs and of references; a function saves a reference."""
     (tmp_path / "low").mkdir()
 
-    def save(name, picture=BRIGHT):
+    def save(name, image=BRIGHT):
         (tmp_path / "high" / name).parent.mkdir(parents=True, exist_ok=True)
-        picture.save(tmp_path / "high" / name)
+        image.save(tmp_path / "high" / name)
 
     save("other.png")
     return tmp_path / "low", tmp_path / "high", save
@@ -132,9 +132,9 @@ def test_the_place_below_the_folder_goes_before_the_name(folders):
     for input_name, reference in (("one/a.jpg", "one/a.png"), ("two/a.jpg", "a.jpeg"), ("b.v2.png", "b.v2.tif")):
         values, problem = measurement.measure(low / input_name, DARK, DARK)
         assert problem is None
-        with Image.open(high / reference) as picture:
-            assert values["psnr"] == psnr(DARK, picture)
-    # A picture that does not lie below the folder of inputs still has its name.
+        with Image.open(high / reference) as image:
+            assert values["psnr"] == psnr(DARK, image)
+    # An image that does not lie below the folder of inputs still has its name.
     assert measurement.measure(Path("elsewhere/b.v2.png"), DARK, DARK)[1] is None
 
 
@@ -147,7 +147,7 @@ def test_what_is_wrong_with_a_reference_is_one_line(folders, kind):
         save("a.png")
         save("a.bmp")
     elif kind == "damaged":
-        (high / "a.png").write_text("not a picture")
+        (high / "a.png").write_text("not an image")
     elif kind == "size":
         save("a.png", BRIGHT.resize((24, 30)))
     values, problem = Measurement(low, high, gt_mean=True).measure(low / "a.png", DARK, DARK)
@@ -158,25 +158,25 @@ def test_what_is_wrong_with_a_reference_is_one_line(folders, kind):
             "missing": f"{low}/a.png: no reference of this name in {high}",
             "only deeper": f"{low}/a.png: no reference of this name in {high}",
             "two": f"{low}/a.png: several references of this name: {high}/a.bmp and {high}/a.png; keep one",
-            "damaged": f"{high}/a.png: cannot read this picture (not a picture, or damaged); replace or remove it",
+            "damaged": f"{high}/a.png: cannot read this image (not an image, or damaged); replace or remove it",
             "size": f"{high}/a.png: 24x30, the result is 30x24; not compared",
         }[kind]
     )
 
 
-def test_small_pictures_have_no_ssim(folders):
+def test_small_images_have_no_ssim(folders):
     low, high, save = folders
     small = photograph((10, 40))
     save("a.png", small)
     values, problem = Measurement(low, high, gt_mean=True).measure(low / "a.png", small, small)
     assert values == {"psnr": math.inf, "psnr_gt_mean": math.inf, "loe": 0}
-    assert problem == "SSIM needs 11 pixels each way, the picture is 10x40"
+    assert problem == "SSIM needs 11 pixels each way, the image is 10x40"
 
 
 def test_a_folder_without_references_is_refused(tmp_path):
     with pytest.raises(WorkError, match="no such folder"):
         Measurement(tmp_path, tmp_path / "nowhere")
-    with pytest.raises(WorkError, match="no pictures"):
+    with pytest.raises(WorkError, match="no images"):
         Measurement(tmp_path, tmp_path)
 
 
@@ -229,12 +229,12 @@ def test_what_a_network_cannot_measure_is_reported(folders, packages):
     small, black = photograph((15, 30)), Image.new("RGB", (30, 30))
     problem = "NIQE cannot be measured (ValueError: too small for a block)"
     assert measurement.measure("a.png", small, small) == ({"loe": 0}, problem)
-    assert measurement.measure("a.png", black, black) == ({"loe": 0}, "NIQE has no value for this picture")
+    assert measurement.measure("a.png", black, black) == ({"loe": 0}, "NIQE has no value for this image")
 
 
 def test_threads_measure_the_same_and_the_networks_one_at_a_time(folders, packages):
     low, high, save = folders
-    pictures = [photograph((30, 24), brightness=0.2 + 0.1 * i) for i in range(6)]
+    images = [photograph((30, 24), brightness=0.2 + 0.1 * i) for i in range(6)]
     for i in range(6):
         save(f"{i}.png")
     packages()
@@ -244,10 +244,10 @@ def test_threads_measure_the_same_and_the_networks_one_at_a_time(folders, packag
     def measure(i):
         if i < 3:
             start.wait(10)
-        return measurement.measure(low / f"{i}.png", DARK, pictures[i])
+        return measurement.measure(low / f"{i}.png", DARK, images[i])
 
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(measure, range(6)))
-    assert together == [measurement.measure(low / f"{i}.png", DARK, pictures[i]) for i in range(6)]
+    assert together == [measurement.measure(low / f"{i}.png", DARK, images[i]) for i in range(6)]
     assert len({values["psnr"] for values, _ in together}) == 6
     assert sys.modules["pyiqa"].most == 1

@@ -29,36 +29,36 @@ def test_a_constant_difference_has_the_psnr_worked_out_by_hand():
     assert psnr(flat(7), flat(7)) == math.inf
 
 
-def test_constant_pictures_have_the_ssim_worked_out_by_hand():
+def test_constant_images_have_the_ssim_worked_out_by_hand():
     # Without variance only the term of brightness is left.
     c1 = (0.01 * 255) ** 2
     assert ssim(flat(60), flat(100)) == pytest.approx((2 * 60 * 100 + c1) / (60**2 + 100**2 + c1))
 
 
 def test_psnr_and_ssim_are_scikit_images():
-    picture, reference = photograph((37, 29), brightness=0.4), photograph((37, 29))
-    arrays = np.asarray(reference), np.asarray(picture)
-    assert psnr(picture, reference) == pytest.approx(peak_signal_noise_ratio(*arrays))
+    image, reference = photograph((37, 29), brightness=0.4), photograph((37, 29))
+    arrays = np.asarray(reference), np.asarray(image)
+    assert psnr(image, reference) == pytest.approx(peak_signal_noise_ratio(*arrays))
     settings = {"gaussian_weights": True, "sigma": 1.5, "win_size": 11, "data_range": 255, "K1": 0.01, "K2": 0.03}
     channels = [structural_similarity(*(one[..., c] for one in arrays), **settings) for c in range(3)]
-    assert ssim(picture, reference) == pytest.approx(np.mean(channels))
-    assert ssim(picture, reference) != pytest.approx(
+    assert ssim(image, reference) == pytest.approx(np.mean(channels))
+    assert ssim(image, reference) != pytest.approx(
         structural_similarity(*arrays, channel_axis=2, data_range=255), abs=1e-3
     )
 
 
 def test_alpha_is_ignored():
-    picture, reference = photograph((16, 12), brightness=0.5), photograph((16, 12))
-    transparent = picture.copy()
+    image, reference = photograph((16, 12), brightness=0.5), photograph((16, 12))
+    transparent = image.copy()
     transparent.putalpha(0)
     for score in (psnr, ssim, loe):
-        assert score(transparent, reference) == score(picture, reference)
+        assert score(transparent, reference) == score(image, reference)
 
 
 def test_ssim_needs_the_width_of_its_window():
     assert ssim(flat(9, (11, 11)), flat(9, (11, 11))) == pytest.approx(1)
     for size in ((10, 30), (30, 10)):
-        with pytest.raises(WorkError, match=f"SSIM needs 11 pixels each way, the picture is {size[0]}x{size[1]}"):
+        with pytest.raises(WorkError, match=f"SSIM needs 11 pixels each way, the image is {size[0]}x{size[1]}"):
             ssim(flat(9, size), flat(9, size))
 
 
@@ -89,10 +89,10 @@ def test_loe_is_that_of_a_loop():
 
 def test_a_rising_curve_keeps_the_order():
     values = np.random.default_rng(3).integers(0, 120, (60, 80, 3), dtype=np.uint8)
-    picture = Image.fromarray(values)
-    assert loe(picture.point(lambda level: 2 * level + 10), picture) == 0
-    assert loe(picture.point(lambda level: level // 2), picture) > 0  # levels merge
-    assert loe(picture.point(lambda level: 255 - level), picture) > 1000
+    image = Image.fromarray(values)
+    assert loe(image.point(lambda level: 2 * level + 10), image) == 0
+    assert loe(image.point(lambda level: level // 2), image) > 0  # levels merge
+    assert loe(image.point(lambda level: 255 - level), image) > 1000
 
 
 @pytest.mark.parametrize("size, count", [((100, 150), (50, 75)), ((173, 101), (85, 50)), ((50, 60), (50, 60))])
@@ -110,10 +110,10 @@ def test_loe_takes_rows_and_columns_to_a_shorter_side_of_50(size, count):
 
 
 def test_matched_mean_by_hand():
-    picture = Image.fromarray(np.array([[[10, 21, 30], [50, 61, 200]]], dtype=np.uint8))
+    image = Image.fromarray(np.array([[[10, 21, 30], [50, 61, 200]]], dtype=np.uint8))
     brighter = Image.new("RGB", (2, 1), (69, 69, 71))
     # Luma 18.737 and 73.557, mean 46.147; the reference's, 69.228, is 1.50016 times that. 21 becomes 31.503.
-    assert levels(matched_mean(picture, brighter)).tolist() == [[[15, 32, 45], [75, 92, 255]]]
+    assert levels(matched_mean(image, brighter)).tolist() == [[[15, 32, 45], [75, 92, 255]]]
 
 
 def test_matched_mean_has_the_mean_of_the_reference():
@@ -124,6 +124,6 @@ def test_matched_mean_has_the_mean_of_the_reference():
     assert psnr(matched, reference) > psnr(dark, reference) + 20
 
 
-def test_matched_mean_of_a_black_picture_is_black():
+def test_matched_mean_of_a_black_image_is_black():
     assert levels(matched_mean(flat(0), flat(90))).max() == 0
     assert levels(matched_mean(flat(90), flat(0))).max() == 0

@@ -1,4 +1,4 @@
-"""The live view, with a real visdom server: curves and pictures."""
+"""The live view, with a real visdom server: curves and images."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from util.monitor import live_view
-from util.monitor.live_view import LiveView, picture_grid
+from util.monitor.live_view import LiveView, image_grid
 from visdom_servers import OFF, curves, free_port, listens, needs_visdom, options, printed, start_server, window
 
 pytestmark = pytest.mark.usefixtures("patient")
@@ -31,7 +31,7 @@ def test_without_display_id_there_is_no_visdom(port, capfd, monkeypatch):
     monkeypatch.delitem(sys.modules, "util.monitor.visdom_server", raising=False)
     live = LiveView(options(port, display_id=0))
     live.show_losses(1, {"G_A": 1.0})
-    live.show_pictures({"real_A": torch.zeros(1, 3, 4, 4)})
+    live.show_images({"real_A": torch.zeros(1, 3, 4, 4)})
     live.close()
     assert "util.monitor.visdom_server" not in sys.modules
     assert printed(capfd) == [] and not listens(port)
@@ -61,13 +61,13 @@ def test_a_server_of_our_own(port, capfd):
     assert curves(port, "run 1 other") == {"new": [(100, 4.0), (200, 4.5)]}
 
     grey = {"real_A": torch.zeros(2, 3, 40, 60), "mask": torch.ones(2, 1, 40, 60), "fake_B": -torch.ones(2, 3, 40, 60)}
-    live.show_pictures(grey)
-    shown = window(port, "run 1 pictures")
+    live.show_images(grey)
+    shown = window(port, "run 1 images")
     assert shown["title"] == "run: real_A, mask, fake_B"
-    picture = Image.open(io.BytesIO(base64.b64decode(shown["content"]["src"].partition(",")[2])))
-    assert picture.size == (3 * 62 + 2, 44)
+    image = Image.open(io.BytesIO(base64.b64decode(shown["content"]["src"].partition(",")[2])))
+    assert image.size == (3 * 62 + 2, 44)
     for x, level in ((32, 128), (94, 255), (156, 0)):
-        assert abs(picture.getpixel((x, 22))[0] - level) < 5
+        assert abs(image.getpixel((x, 22))[0] - level) < 5
     groups = ("generators", "cycles and identity", "text", "other", "pictures")
     assert set(window(port, None)) == {f"run 1 {group}" for group in groups}
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{port}/") as page:
@@ -121,8 +121,8 @@ def test_which_servers_are_on_this_machine():
         assert not live_view.is_local(server, 8097)
 
 
-def test_pictures_of_any_size_make_a_grid():
-    grid = picture_grid([torch.ones(3, 8, 6), -torch.ones(1, 4, 10), torch.zeros(3, 8, 10)], 2)
+def test_images_of_any_size_make_a_grid():
+    grid = image_grid([torch.ones(3, 8, 6), -torch.ones(1, 4, 10), torch.zeros(3, 8, 10)], 2)
     assert grid.shape == (3, 2 * 10 + 2, 2 * 12 + 2) and grid.dtype == "uint8"
     assert (grid[:, 2:6, 14:24] == 0).all() and (grid[:, 6:10, 14:24] == 255).all()
     assert (grid[:, 12:20, 2:12] == 128).all()

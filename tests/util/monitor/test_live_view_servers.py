@@ -28,7 +28,7 @@ from util.monitor.live_view import LiveView
 LiveView.SCRIPTS, LiveView.START = False, 60
 live = LiveView(SimpleNamespace(display_id=1, display_server="http://localhost", display_port=int(sys.argv[1]),
                                 display_env="main", display_ncols=4, display_winsize=512, name="run"))
-worker = os.fork()  # holds whatever the parent has open, as the workers that load pictures do
+worker = os.fork()  # holds whatever the parent has open, as the workers that load images do
 if worker:
     print(live.own.folder, worker, flush=True)
 time.sleep(600)
@@ -43,9 +43,9 @@ def test_a_server_that_dies_and_comes_back(port, capfd, monkeypatch):
     live.show_losses(1, {"D_A": 1.0})
     printed(capfd)
     server.stop()
-    for pictures in (2, 3):
-        live.show_losses(pictures, {"D_A": float(pictures)})
-        live.show_pictures({"real_A": torch.zeros(1, 3, 4, 4)})
+    for images in (2, 3):
+        live.show_losses(images, {"D_A": float(images)})
+        live.show_images({"real_A": torch.zeros(1, 3, 4, 4)})
     (line,) = printed(capfd)
     assert line.startswith("live curves stop: ") and "training goes on" in line
 
@@ -126,9 +126,9 @@ def test_a_port_that_something_else_has(kind, capfd, monkeypatch):
 def test_a_server_elsewhere_that_does_not_answer(port, capfd, monkeypatch):
     monkeypatch.setattr(live_view, "is_local", lambda *address: False)
     live = LiveView(options(port))
-    for pictures in range(3):
+    for images in range(3):
         live.next_try = 0
-        live.show_losses(pictures, {"G_A": 1.0})
+        live.show_losses(images, {"G_A": 1.0})
     live.close()
     (line,) = printed(capfd)
     assert line.startswith(f"{OFF}no visdom server at http://127.0.0.1:{port}") and not listens(port)

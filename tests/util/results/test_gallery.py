@@ -24,7 +24,7 @@ def test_style_and_script_are_on_the_page_as_they_are_in_the_files(tmp_path):
         assert Path(util.results.gallery.__file__).with_name(name).read_text() in text
 
 
-def test_a_thousand_pictures_make_a_small_page(tmp_path):
+def test_a_thousand_images_make_a_small_page(tmp_path):
     gallery = Gallery(tmp_path / "index.html", "t", {}, METRICS, 300)
     uneven = [(7 * i * i) % 61 for i in range(64)]
     for i in range(1000):
@@ -42,10 +42,10 @@ def test_a_thousand_pictures_make_a_small_page(tmp_path):
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
 def test_levels_are_counted_in_fours(mode):
-    picture = Image.new("L", (4, 2), 7)
-    picture.putpixel((0, 0), 8)
-    picture.putpixel((1, 0), 255)
-    counts = levels_histogram(picture.convert(mode))
+    image = Image.new("L", (4, 2), 7)
+    image.putpixel((0, 0), 8)
+    image.putpixel((1, 0), 255)
+    counts = levels_histogram(image.convert(mode))
     assert len(counts) == 64
     assert {i: count for i, count in enumerate(counts) if count} == {1: 6, 2: 1, 63: 1}
 
@@ -58,7 +58,7 @@ def test_the_page_says_what_was_done(page):
         assert piece in text
     for piece in (*LISTED, "∞ dB", "9.00 dB", "2.00 s", "64 × 96", "kept from an earlier run"):
         assert piece in text
-    for piece in ("no reference of this name", "failed: because of <b>", "1 of 4 pictures failed", "4 pictures"):
+    for piece in ("no reference of this name", "failed: because of <b>", "1 of 4 images failed", "4 images"):
         assert piece in text
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     page.evaluate("[...document.images].forEach(i => i.scrollIntoView())")
@@ -92,7 +92,7 @@ def test_the_slider_follows_mouse_and_keys(page):
     assert split(page, slider) == 0
     page.press("End")
     assert split(page, slider) == 1
-    page.drag((10, 10), (x, y))  # not begun on the picture
+    page.drag((10, 10), (x, y))  # not begun on the image
     assert split(page, slider) == 1
     assert split(page, card(STRANGE)) == pytest.approx(0.5, abs=0.02)  # the others stay
 
@@ -123,9 +123,9 @@ def test_the_filter_and_its_count(page):
     page.press(*"2 DaW")
     assert shown(page) == ["dawn 2"]
     count = "document.querySelector('[role=status]').textContent"
-    assert page.evaluate(count) == "1 of 4 pictures"
+    assert page.evaluate(count) == "1 of 4 images"
     page.press("x")
-    assert shown(page) == [] and page.evaluate(count) == "0 of 4 pictures"
+    assert shown(page) == [] and page.evaluate(count) == "0 of 4 images"
     page.evaluate("document.querySelector('#filter').select()")
     page.press(*"<i>'")
     assert shown(page) == [STRANGE]

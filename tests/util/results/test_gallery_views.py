@@ -25,7 +25,7 @@ def test_the_full_view(page):
     page.click("#previous")
     assert page.evaluate(name) == STRANGE
 
-    # The picture is as large as twice its pixels or the window allow, and its slider works.
+    # The image is as large as twice its pixels or the window allow, and its slider works.
     slider = "#full .slider"
     assert page.evaluate("document.querySelector('#full .compare').offsetWidth") == 240
     x, y = page.middle(slider)
@@ -73,7 +73,7 @@ def test_the_full_view_follows_the_filter_and_fits_a_phone(page):
 
 
 # The text of all visible elements and how its colour stands out: (the WCAG's ratio, text). What lies over a
-# picture has to do so over black and over white.
+# image has to do so over black and over white.
 CONTRASTS = """(() => {
   const numbers = colour => {
     const found = colour.match(/^rgba?\\(([^)]*)\\)$/)[1].split(", ").map(Number);
@@ -171,7 +171,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(page):
 
 
 @pytest.mark.browser
-def test_without_scripts_both_pictures_are_there_and_nothing_that_does_not_work(page, address):
+def test_without_scripts_both_images_are_there_and_nothing_that_does_not_work(page, address):
     page.scripts(False)
     page.open(address)
     page.evaluate("[...document.querySelectorAll('.compare img')].forEach(i => i.scrollIntoView())")

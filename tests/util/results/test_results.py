@@ -54,18 +54,18 @@ def test_problems_with_references_are_told_and_stop_nothing(measured):
     done = measured[1]
     assert done.returncode == 1
     lines = error_lines(done)
-    assert len(lines) == 3 and lines[2] == "2 of 3 pictures could not be measured"
+    assert len(lines) == 3 and lines[2] == "2 of 3 images could not be measured"
     assert "deep.png: no reference of this name in high" in lines[0]
     assert lines[1] == "error: high/sub/other.png: 32x40, the result is 40x32; not compared"
     page = Path(done.stdout.splitlines()[-1]).read_text()
     assert "no reference of this name in high" in page and "32x40, the result is 40x32" in page
 
 
-def test_figures_are_those_of_the_saved_pictures(measured):
+def test_figures_are_those_of_the_saved_images(measured):
     folder, done = measured
     results = images_of(done).parent
     report = json.loads((results / "metrics.json").read_text())
-    values = {picture["name"]: picture["metrics"] for picture in report["pictures"]}
+    values = {image["name"]: image["metrics"] for image in report["pictures"]}
     saved, reference = Image.open(results / "images" / "fits_fake_B.png"), Image.open(folder / "high" / "fits.webp")
     assert values["fits"]["psnr"] == pytest.approx(psnr(saved, reference))
     assert values["fits"]["ssim"] == pytest.approx(ssim(saved, reference))
@@ -103,8 +103,8 @@ def test_other_formats(tmp_path, saves, kind, format):
     profile = b"\0" * 16 + b"RGB " + b"\0" * 108  # a header is all that is looked at
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "a camera", 6  # turned by a quarter
-    picture = photograph((40, 24), brightness=0.3)
-    picture.save(tmp_path / "p.jpg", exif=exif, icc_profile=profile, quality=97)
+    image = photograph((40, 24), brightness=0.3)
+    image.save(tmp_path / "p.jpg", exif=exif, icc_profile=profile, quality=97)
     done = enhance(tmp_path, saves, "--dataroot", "p.jpg", "--output_format", kind, "--quality", "60")
     assert done.returncode == 0, done.stderr
     result = Image.open(images_of(done) / f"p_fake_B.{kind}")
@@ -115,7 +115,7 @@ def test_other_formats(tmp_path, saves, kind, format):
     assert previews == (["p_fake_B_preview.webp", "p_real_A_preview.webp"] if kind == "tiff" else [])
 
 
-def test_every_switch_of_speed_gives_the_same_picture(tmp_path, saves):
+def test_every_switch_of_speed_gives_the_same_image(tmp_path, saves):
     photograph((70, 50), brightness=0.3).save(tmp_path / "p.png")
     found = []
     for flags in ([], ["--tile", "16", "--channels_last", "--results_dir", "out"]):
@@ -150,14 +150,14 @@ def test_an_interrupted_run_leaves_a_page_and_goes_on(tmp_path, saves):
     done = {path.name: path.stat().st_mtime_ns for path in images.glob("*_fake_B.png")}
     assert 2 <= len(done) < 12
     assert (folder / "index.html").read_text().count('alt="') >= 2
-    before = {picture["name"]: picture for picture in json.loads((folder / "metrics.json").read_text())["pictures"]}
+    before = {image["name"]: image for image in json.loads((folder / "metrics.json").read_text())["pictures"]}
 
     again = enhance(tmp_path, saves, "--dataroot", "low", "--skip_existing")
     assert again.returncode == 0, again.stderr
     kept = {name: (images / name).stat().st_mtime_ns for name in done}
     assert kept == done
-    after = {picture["name"]: picture for picture in json.loads((folder / "metrics.json").read_text())["pictures"]}
-    assert len(after) == 12 and all(after[name] == picture for name, picture in before.items())
+    after = {image["name"]: image for image in json.loads((folder / "metrics.json").read_text())["pictures"]}
+    assert len(after) == 12 and all(after[name] == image for name, image in before.items())
 
 
 def test_results_of_other_runs_are_measured_anew(measured, saves):

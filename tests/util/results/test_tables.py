@@ -35,7 +35,7 @@ RECORDS = [
 ]
 
 
-def test_the_means_are_over_the_pictures_that_have_a_value():
+def test_the_means_are_over_the_images_that_have_a_value():
     assert means(METRICS, RECORDS) == {"psnr": 20.5, "loe": 1.5625}
     assert means(METRICS, [record("a", psnr=math.inf), record("b", psnr=3.0)]) == {"psnr": math.inf}
     assert means(METRICS, []) == {}
@@ -80,7 +80,7 @@ def test_a_name_that_is_not_utf_8_is_written(tmp_path):
     assert (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()[1].startswith("a\\udcff,")
 
 
-def test_no_pictures_make_a_table(tmp_path):
+def test_no_images_make_a_table(tmp_path):
     write_tables(tmp_path, {}, [])
     assert (tmp_path / "metrics.csv").read_text() == "name,file,width,height,seconds\nmean,,,,\n"
     assert json.loads((tmp_path / "metrics.json").read_text())["mean"] == {}
