@@ -163,7 +163,7 @@ class LiveView:
             "height": self.opt.display_winsize * grid.shape[1] // grid.shape[2],
             "jpgquality": 95,  # PNG takes half a second of a training step for what here takes a few hundredths
         }
-        self.client.image(grid, win=self._window("pictures"), opts=options)
+        self.client.image(grid, win=self._window("images"), opts=options)
 
     def _window(self, what):
         return f"{self.opt.name} {self.opt.display_id} {what}"

@@ -68,7 +68,7 @@ def test_a_server_of_our_own(port, capfd):
     assert image.size == (3 * 62 + 2, 44)
     for x, level in ((32, 128), (94, 255), (156, 0)):
         assert abs(image.getpixel((x, 22))[0] - level) < 5
-    groups = ("generators", "cycles and identity", "text", "other", "pictures")
+    groups = ("generators", "cycles and identity", "text", "other", "images")
     assert set(window(port, None)) == {f"run 1 {group}" for group in groups}
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"http://127.0.0.1:{port}/") as page:
         assert page.status == 200 and b"visdom" in page.read()
