@@ -29,10 +29,10 @@ STAMP := "$(ENV)/.nerco-installed"
 WANTED := "$$(cat $(REQUIREMENTS) && $(RUN) -V 2>&1)"
 INSTALLED := [ "$$(cat $(STAMP) 2>/dev/null)" = $(WANTED) ]
 
-# The bundled pictures are few and small: on a CPU they take seconds, and no driver is needed. The user's own get what
+# The bundled images are few and small: on a CPU they take seconds, and no driver is needed. The user's own get what
 # test.py takes by default: the GPU, where there is one.
 DEMO_TEST_FLAGS := --dataroot build/demo --results_dir build/results --gpu_ids -1
-HAS_PICTURES := -c 'from data.image_folder import find_pictures; find_pictures("dataset/testA")' 2>/dev/null
+HAS_IMAGES := -c 'from util.image_io.finding import find_images; find_images("dataset/testA")' 2>/dev/null
 
 # A small, hasty training: minutes on a CPU show how everything works, not how good it can become.
 DEMO_TRAIN_FLAGS := --ngf 16 --ndf 16 --netG resnet_6blocks --load_size 128 --crop_size 64 \
@@ -99,7 +99,7 @@ install: environment
 demo: install
 	$(RUN) -m data.demo_dataset build/demo
 	$(RUN) test.py --name demo $(DEMO_TEST_FLAGS)
-	@if $(RUN) $(HAS_PICTURES); then set -x; $(RUN) test.py --name demo --dataroot dataset; fi
+	@if $(RUN) $(HAS_IMAGES); then set -x; $(RUN) test.py --name demo --dataroot dataset; fi
 
 demo-train: install
 	$(RUN) -m data.demo_dataset build/demo
@@ -113,4 +113,4 @@ test: install
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_FLAGS)
 
 clean:
-	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__
+	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__ */*/__pycache__ */*/*/__pycache__

@@ -1,4 +1,4 @@
-"""Enhance pictures: python test.py --dataroot ./dataset --name LSRW (--help lists the flags)."""
+"""Enhance images: python test.py --dataroot ./dataset --name LSRW (--help lists the flags)."""
 
 import os
 import sys
@@ -15,22 +15,22 @@ from tqdm import tqdm
 
 from data import create_dataset
 from models.enhancer import Enhancer
-from models.export import SUFFIXES, export_enhancer
-from models.inference import Inference
+from models.inference.export import SUFFIXES, export_enhancer
+from models.inference.runner import Inference
 from options.base_options import check_architecture
 from options.test_options import TestOptions
 from util.checkpoint import read_options
 from util.device import device_name, select_device
 from util.errors import WorkError, run_command
-from util.measurement import Measurement
-from util.results import Results
+from util.metrics.measurement import Measurement
+from util.results.results import Results
 
 
 def main():
     # Options, weights.
     opt = TestOptions().parse()
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
-    pictures = None if opt.export else create_dataset(opt)
+    images = None if opt.export else create_dataset(opt)
     enhancer = Enhancer.from_checkpoint(weights, opt.epoch, device, opt.ema)
     check_architecture(opt, enhancer.options, opt.name)
     if opt.verbose:
@@ -39,18 +39,18 @@ def main():
         print(export_enhancer(enhancer, opt.export, weights / f"{opt.epoch}_enhancer{SUFFIXES[opt.export]}"))
         return 0
 
-    # How pictures are computed and measured, and where the results go.
+    # How images are computed and measured, and where the results go.
     layout = opt.channels_last or device.type == "cpu"
     inference = Inference(enhancer, opt.amp, layout, opt.compile, opt.tile, say=tqdm.write)
-    measurement = Measurement(pictures.root, opt.reference, opt.gt_mean, device)
+    measurement = Measurement(images.root, opt.reference, opt.gt_mean, device)
     for notice in measurement.notices if opt.reference or opt.verbose else []:
         print(notice)
-    results = Results(opt, Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}", pictures, measurement)
+    results = Results(opt, Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}", images, measurement)
 
-    # Batch by batch; a picture that fails does not stop the others, and an interrupted run leaves a page, too.
+    # Batch by batch; an image that fails does not stop the others, and an interrupted run leaves a page, too.
     start = perf_counter()
     try:
-        enhance_all(inference, pictures, results, opt.batch_size)
+        enhance_all(inference, images, results, opt.batch_size)
     finally:
         facts = describe(opt, enhancer, device, read_options(weights), results, perf_counter() - start)
         failed, unmeasured = results.finish(f"{opt.name}: low light enhanced", facts, opt.display_winsize)
@@ -60,21 +60,21 @@ def main():
         for problem in problems:
             print(f"error: {problem}", file=sys.stderr)
         if problems:
-            print(f"{len(problems)} of {len(pictures.names)} pictures {what}", file=sys.stderr)
+            print(f"{len(problems)} of {len(images.names)} images {what}", file=sys.stderr)
     print((results.folder / "index.html").resolve())
     return 1 if failed or unmeasured else 0
 
 
-def enhance_all(inference, pictures, results, batch_size):
-    """Enhance every picture whose result is not there yet."""
+def enhance_all(inference, images, results, batch_size):
+    """Enhance every image whose result is not there yet."""
     missing = []
-    for index, name in enumerate(pictures.names):
+    for index, name in enumerate(images.names):
         if results.has(name):
-            results.keep(name, pictures.paths[index])
+            results.keep(name, images.paths[index])
         else:
             missing.append(index)
-    with tqdm(total=len(missing), unit="picture", dynamic_ncols=True) as bar:
-        for batch in batches(pictures.samples(missing), batch_size):
+    with tqdm(total=len(missing), unit="image", dynamic_ncols=True) as bar:
+        for batch in batches(images.samples(missing), batch_size):
             if "error" in batch[0]:
                 results.fail(batch[0], batch[0]["error"])
             else:
@@ -96,7 +96,7 @@ def batches(samples, size):
 
 
 def enhance(inference, batch, results):
-    """Enhance the pictures of one batch and hand them on to be written."""
+    """Enhance the images of one batch and hand them on to be written."""
     start = perf_counter()
     try:
         enhanced, pre, mask = inference(torch.cat([sample["A"] for sample in batch]))
@@ -116,12 +116,12 @@ def describe(opt, enhancer, device, stored, results, spent):
     ablated = f", without {', '.join(built['ablate'])}" if built["ablate"] else ""
     switches = [f"--{name}" for name in ("channels_last", "compile") if getattr(opt, name)]
     precision = "fp32" if opt.amp == "off" else opt.amp
-    pace = f", in the networks {mean(results.seconds):.2f} s a picture" if results.seconds else ""
+    pace = f", in the networks {mean(results.seconds):.2f} s an image" if results.seconds else ""
     return {
         "weights": f"{opt.name} {opt.epoch}{' (averaged)' if opt.ema else ''}",
         "networks": f"{built['netG']}, ngf {built['ngf']}, {built['norm']} norm{ablated}",
         "recipe": stored["recipe"],
-        "pictures": f"{len(results.names)} from {opt.dataroot}",
+        "images": f"{len(results.names)} from {opt.dataroot}",
         "time": f"{spent:.1f} s{pace}",
         "device": ", ".join([device_name(device), precision, *switches]),
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),

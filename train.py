@@ -1,4 +1,4 @@
-"""Train NeRCo on unpaired pictures: python train.py --dataroot ./dataset --name my_run (--help lists the flags)."""
+"""Train NeRCo on unpaired images: python train.py --dataroot ./dataset --name my_run (--help lists the flags)."""
 
 import os
 import sys
@@ -8,17 +8,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from data import create_dataset
 from models import create_model
+from options.dry_run import dry_run
 from options.train_options import TrainOptions
 from util import distributed
-from util.dry_run import dry_run
 from util.errors import run_command
 from util.interruption import interruptions
 from util.memory import memory_advice
+from util.monitor.summary import print_summary
+from util.monitor.validation import Validation
+from util.monitor.visualizer import Visualizer
 from util.run_folder import open_run_folder
 from util.seed import seed_everything
-from util.summary import print_summary
-from util.validation import Validation
-from util.visualizer import Visualizer
 
 LESS_MEMORY = "try --amp bf16, --checkpoint_activations, a smaller --crop_size or --batch_size, or a smaller --ngf"
 
@@ -34,7 +34,7 @@ def main():
 
 def train(opt, interruption):
     """The training loop; returns the exit status."""
-    # Data: unpaired pictures of low light (A) and normal light (B).
+    # Data: unpaired images of low light (A) and normal light (B).
     seed_everything(opt.seed, opt.deterministic)
     data = create_dataset(opt)
 
@@ -70,10 +70,10 @@ def train(opt, interruption):
                 progress["pictures"], progress["seen"] = before + taken, progress["seen"] + taken
 
                 def due(every, before=before):
-                    """Whether this step has passed a multiple of so many pictures."""
+                    """Whether this step has passed a multiple of so many images."""
                     return before // every < progress["pictures"] // every
 
-                # Show: losses, pictures, curves.
+                # Show: losses, images, curves.
                 if due(opt.print_freq):
                     model.check_losses()
                     losses = model.get_current_losses()
@@ -85,8 +85,8 @@ def train(opt, interruption):
 
                 # Validate, and keep the best weights.
                 if validation and due(opt.val_freq):
-                    pictures, scores = validation.run(model.enhancer(), epoch, progress["pictures"])
-                    visualizer.show_validation(pictures, scores)
+                    images, scores = validation.run(model.enhancer(), epoch, progress["pictures"])
+                    visualizer.show_validation(images, scores)
                     if scores and (progress["best"] is None or scores["psnr"] > progress["best"]):
                         progress["best"] = scores["psnr"]
                         model.save_networks("best")
@@ -108,7 +108,7 @@ def train(opt, interruption):
     finally:
         visualizer.close()
 
-    print(f"trained; enhance pictures with: python test.py --dataroot {opt.dataroot} --name {opt.name}")
+    print(f"trained; enhance images with: python test.py --dataroot {opt.dataroot} --name {opt.name}")
     return 0
 
 

@@ -13,11 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import naive
 from benchmarks.machine import product_rate, timed
-from models import appearance, create_model, nerco_model, objectives, winograd
+from models import create_model, nerco_model
 from models.enhancer import Enhancer
-from models.generators import build_generator
-from models.inference import Inference
-from models.layers import init_weights
+from models.inference.runner import Inference
+from models.kernels import winograd
+from models.losses import appearance, objectives
+from models.networks.generators import build_generator
+from models.networks.layers import init_weights
 from options.train_options import TrainOptions
 
 SIZES = {"inference": ((600, 400), (1920, 1080)), "training": ((128, 128), (256, 256), (512, 512))}
@@ -25,7 +27,7 @@ SWITCHES = {
     "inference": ("", "--amp bf16", "--amp fp16", "--tile 64", "--compile", "--amp bf16 --compile"),
     "training": ("", "--checkpoint_activations", "--amp bf16", "--amp fp16", "--compile"),
 }
-# On a CPU, pictures have their channels last in any case.
+# On a CPU, images have their channels last in any case.
 ON_A_GPU = ("--channels_last", "--amp bf16 --channels_last", "--amp bf16 --channels_last --compile")
 NAIVE = "naive"  # in the place of switches
 MOST_USED = ("", "--amp bf16")

@@ -1,4 +1,4 @@
-"""How many training pictures a second the loader alone delivers, decoding each time or from memory."""
+"""How many training images a second the loader alone delivers, decoding each time or from memory."""
 
 import tempfile
 from pathlib import Path
@@ -10,21 +10,21 @@ from PIL import Image
 from data import create_dataset
 from options.train_options import TrainOptions
 
-PICTURES = 40  # per folder, 600x400 PNGs as in LOL
+IMAGES = 40  # per folder, 600x400 PNGs as in LOL
 
 
 def measure_loading(size=(600, 400)):
-    """{"plain", "cached": pairs of pictures a second}, with the default flags of train.py."""
+    """{"plain", "cached": pairs of images a second}, with the default flags of train.py."""
     with tempfile.TemporaryDirectory() as folder:
-        _write_pictures(Path(folder), size)
+        _write_images(Path(folder), size)
         return {name: _rate(folder, flags) for name, flags in (("plain", []), ("cached", ["--cache"]))}
 
 
-def _write_pictures(root, size):
+def _write_images(root, size):
     rng = np.random.default_rng(0)
     for letter in "AB":
         (root / f"train{letter}").mkdir()
-        for number in range(PICTURES):
+        for number in range(IMAGES):
             coarse = rng.integers(0, 256, (25, 40, 3), dtype=np.uint8)
             Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(root / f"train{letter}/{number}.png")
 

@@ -3,7 +3,7 @@
 - The implicit function is queried point by point: it gathers all inputs of its first layer for every pixel (the
   unfolded neighbourhood, the coordinates, their encoding, the cell), and does so four times, for an ensemble whose
   members are equal.
-- Enhancing a picture runs both loops, although only fake_B is wanted; the picture itself stands in for B.
+- Enhancing an image runs both loops, although only fake_B is wanted; the image itself stands in for B.
 - Every network call is one of its own, and every layer PyTorch's own, in its default layout.
 """
 
@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.norms import InstanceNorm
-from models.nrn import NRN, pixel_centres, positional_encoding
-from models.winograd import Conv3x3
+from models.kernels.norms import InstanceNorm
+from models.kernels.winograd import Conv3x3
+from models.networks.nrn import NRN, pixel_centres, positional_encoding
 
 ENSEMBLE = 4
 
@@ -75,5 +75,5 @@ def enhance(enhancer, degrader, low):
 
 
 def one_call_at_a_time(network, *inputs, call=lambda network, x: network(x)):
-    """Stands in for ``models.layers.batched``."""
+    """Stands in for ``models.networks.layers.batched``."""
     return [call(network, x) for x in inputs]

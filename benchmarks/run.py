@@ -54,7 +54,7 @@ def _options():
     parser.add_argument("--quick", action="store_true", help="the smallest sizes, nothing compiled")
     parser.add_argument("--tasks", nargs="+", choices=list(SIZES), default=list(SIZES), help="what to measure")
     parser.add_argument("--ngf", type=int, default=64, help="width of the networks")
-    parser.add_argument("--batch", type=int, default=1, help="pictures per call")
+    parser.add_argument("--batch", type=int, default=1, help="images per call")
     parser.add_argument("--repeats", type=int, default=3, help="rounds, of one call each that counts")
     parser.add_argument("--json", metavar="FILE", help="also write all figures to this file")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -123,7 +123,7 @@ def table(report):
         loading = report["loading"]
         lines += [
             "",
-            f"Data loading alone: {loading['plain']:.0f} pictures a second, {loading['cached']:.0f} from memory.",
+            f"Data loading alone: {loading['plain']:.0f} images a second, {loading['cached']:.0f} from memory.",
         ]
     return "\n".join(lines)
 

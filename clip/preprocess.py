@@ -1,4 +1,4 @@
-"""From pictures, or tensors of pictures, to what CLIP's image encoder was trained on."""
+"""From images, or tensors of images, to what CLIP's image encoder was trained on."""
 
 import torch
 import torch.nn.functional as F
@@ -8,19 +8,19 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def _to_rgb(picture):
-    return picture.convert("RGB")
+def _to_rgb(image):
+    return image.convert("RGB")
 
 
-def picture_transform(resolution):
-    """CLIP's published preprocessing of PIL pictures of any mode.
+def image_transform(resolution):
+    """CLIP's published preprocessing of PIL images of any mode.
 
     The shorter side is resized to ``resolution`` (bicubic), the middle square cut out, and the result
     normalised. Colours are converted after the crop, as CLIP does: that differs from converting first for
-    pictures with a palette or with transparency.
+    images with a palette or with transparency.
 
     Returns:
-        A callable: PIL picture to float32 tensor (3, resolution, resolution), normalised.
+        A callable: PIL image to float32 tensor (3, resolution, resolution), normalised.
     """
     from torchvision import transforms  # imported where it is used: training takes tensors
 

@@ -8,7 +8,7 @@ import torch
 
 from clip.build import DESCRIPTION_KEYS, build_model
 from clip.download import cache_folder, fetch
-from clip.preprocess import picture_transform
+from clip.preprocess import image_transform
 from util.errors import WorkError
 
 PUBLISHED = "https://openaipublic.azureedge.net/clip/models"
@@ -33,7 +33,7 @@ def available_models():
 
 
 def load(name_or_path, device=None, download_root=None):
-    """A CLIP with trained weights, and the preprocessing of its pictures.
+    """A CLIP with trained weights, and the preprocessing of its images.
 
     Args:
         name_or_path: a file, which is taken as it is, or a name from ``available_models()``, whose file is taken
@@ -43,7 +43,7 @@ def load(name_or_path, device=None, download_root=None):
 
     Returns:
         (model, preprocess). The model is in evaluation mode, and in float32 on every device whatever the file's
-        precision: call ``model.half()`` for half precision. ``preprocess`` makes a PIL picture a tensor
+        precision: call ``model.half()`` for half precision. ``preprocess`` makes a PIL image a tensor
         (3, R, R) with R = ``model.input_resolution``.
 
     Raises:
@@ -56,7 +56,7 @@ def load(name_or_path, device=None, download_root=None):
         raise WorkError(f"{path} does not hold the weights of a CLIP: {error}") from error
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return model.to(device), picture_transform(model.input_resolution)
+    return model.to(device), image_transform(model.input_resolution)
 
 
 def _locate(name_or_path, download_root):

@@ -1,4 +1,4 @@
-"""Pictures in, batches out."""
+"""Images in, batches out."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ from util.errors import WorkError
 
 
 def create_dataset(opt):
-    """The data that ``opt.dataset_mode`` names: an iterable of batches whose length is its number of pictures.
+    """The data that ``opt.dataset_mode`` names: an iterable of batches whose length is its number of images.
 
     ``unaligned`` gives {"A", "B": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths": lists of str}; ``single`` (also
     called ``unaligned_test``) gives the samples of ``SingleDataset``.
 
     Raises:
-        WorkError: a folder is missing or holds no pictures.
+        WorkError: a folder is missing or holds no images.
     """
     return TrainingData(opt) if opt.dataset_mode == "unaligned" else SingleDataset(opt)
 
@@ -54,7 +54,7 @@ class TrainingData:
         )
 
     def start_epoch(self, epoch, skip=0):
-        """Choose the epoch (1, 2, ...) that the next iteration goes through, without its first ``skip`` pictures."""
+        """Choose the epoch (1, 2, ...) that the next iteration goes through, without its first ``skip`` images."""
         self.sampler.start(epoch, skip)
 
     def __len__(self):
@@ -80,6 +80,6 @@ def _collate(samples):
         return failed[0]
     if len({sample["A"].shape for sample in samples}) > 1:
         return WorkError(
-            "pictures of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
+            "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
         )
     return default_collate(samples)

@@ -2,7 +2,7 @@
 
     python -m data.demo_dataset build/demo
 
-The low-light pictures are simulated (data/low_light_simulation.py). Nothing is downloaded: the photographs are
+The low-light images are simulated (data/low_light_simulation.py). Nothing is downloaded: the photographs are
 read from the packages' own files, without scikit-image's loaders, which would fetch what they do not find.
 """
 
@@ -48,15 +48,15 @@ def load_photograph(scene):
         scene: a key of PHOTOGRAPHS.
 
     Returns:
-        PIL picture, RGB.
+        PIL image, RGB.
 
     Raises:
-        WorkError: the package is not installed, or came without the picture.
+        WorkError: the package is not installed, or came without the image.
     """
     package, name = PHOTOGRAPHS[scene]
     try:
-        with as_file(files(package) / name) as path, Image.open(path) as picture:
-            return picture.convert("RGB")
+        with as_file(files(package) / name) as path, Image.open(path) as image:
+            return image.convert("RGB")
     except (ImportError, OSError) as error:
         raise WorkError(
             f"{name} of the package {package} cannot be read ({error}): "
@@ -64,37 +64,37 @@ def load_photograph(scene):
         ) from error
 
 
-def random_crop(picture, rng):
+def random_crop(image, rng):
     """Cut a square of CROP_SIZE at a random place and mirror it half of the time.
 
     Args:
-        picture: PIL picture, at least CROP_SIZE wide and high.
+        image: PIL image, at least CROP_SIZE wide and high.
         rng: `numpy.random.Generator`.
 
     Returns:
-        PIL picture, CROP_SIZE x CROP_SIZE.
+        PIL image, CROP_SIZE x CROP_SIZE.
     """
-    left = int(rng.integers(picture.width - CROP_SIZE + 1))
-    top = int(rng.integers(picture.height - CROP_SIZE + 1))
-    crop = picture.crop((left, top, left + CROP_SIZE, top + CROP_SIZE))
+    left = int(rng.integers(image.width - CROP_SIZE + 1))
+    top = int(rng.integers(image.height - CROP_SIZE + 1))
+    crop = image.crop((left, top, left + CROP_SIZE, top + CROP_SIZE))
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.integers(2) else crop
 
 
-def random_darken(picture, rng):
-    """Darken a PIL RGB picture by an exposure drawn evenly in stops from EXPOSURES."""
+def random_darken(image, rng):
+    """Darken a PIL RGB image by an exposure drawn evenly in stops from EXPOSURES."""
     exposure = np.exp(rng.uniform(*np.log(EXPOSURES)))
-    return Image.fromarray(darken(np.asarray(picture), exposure, rng))
+    return Image.fromarray(darken(np.asarray(image), exposure, rng))
 
 
-def demo_pictures(seed):
+def demo_images(seed):
     """Draw the data set.
 
     Args:
-        seed: whole number from 0; the same one gives the same pictures.
+        seed: whole number from 0; the same one gives the same images.
 
     Yields:
-        (name, picture): a path below the data set's folder, such as trainA/demo_coffee_0.png, and a PIL RGB
-        picture. The names do not depend on the seed, and their "demo_" keeps them apart from a user's own files.
+        (name, image): a path below the data set's folder, such as trainA/demo_coffee_0.png, and a PIL RGB
+        image. The names do not depend on the seed, and their "demo_" keeps them apart from a user's own files.
 
     Raises:
         WorkError: a photograph cannot be read.
@@ -108,19 +108,19 @@ def demo_pictures(seed):
         photograph = load_photograph(scene)
         for index in range(CROPS_PER_SCENE):
             yield f"trainB/demo_{scene}_{index}.png", random_crop(photograph, rng)
-    for scene, picture in dark_photographs(seed):
-        yield f"testA/demo_{scene}.png", picture
+    for scene, image in dark_photographs(seed):
+        yield f"testA/demo_{scene}.png", image
 
 
 def dark_photographs(seed, scenes=TEST_SCENES):
     """Take whole photographs again in low light.
 
     Args:
-        seed: whole number from 0. It and the scene alone decide how dark a picture is.
+        seed: whole number from 0. It and the scene alone decide how dark an image is.
         scenes: keys of PHOTOGRAPHS.
 
     Yields:
-        (scene, picture): PIL RGB, its longer side at most TEST_SIZE.
+        (scene, image): PIL RGB, its longer side at most TEST_SIZE.
 
     Raises:
         WorkError: a photograph cannot be read.
@@ -136,19 +136,19 @@ def write_demo_dataset(folder, seed):
 
     Args:
         folder: path of the data set; made where missing.
-        seed: as for `demo_pictures`.
+        seed: as for `demo_images`.
 
     Returns:
-        The number of pictures written.
+        The number of images written.
 
     Raises:
-        WorkError: a photograph cannot be read, or the folder or a picture cannot be written.
+        WorkError: a photograph cannot be read, or the folder or an image cannot be written.
     """
     count = 0
-    for name, picture in demo_pictures(seed):
+    for name, image in demo_images(seed):
         path = Path(folder) / name
         make_folder(path.parent)
-        write_file(path, partial(picture.save, compress_level=1))  # noise hardly shrinks, however long one tries
+        write_file(path, partial(image.save, compress_level=1))  # noise hardly shrinks, however long one tries
         count += 1
     return count
 
@@ -170,7 +170,7 @@ def main():
         if arguments.seed < 0:
             raise UsageError(f"--seed {arguments.seed}: must be 0 or more")
         count = write_demo_dataset(arguments.output, arguments.seed)
-        print(f"{count} pictures in {arguments.output}: trainA (low light), trainB (normal light), testA (low light)")
+        print(f"{count} images in {arguments.output}: trainA (low light), trainB (normal light), testA (low light)")
 
     return run_command(make, arguments.verbose)
 

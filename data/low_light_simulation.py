@@ -11,7 +11,7 @@ place; a real one sees one colour, and the interpolation of the others spreads i
 import numpy as np
 from PIL import Image
 
-# What `darken_at_random` draws from: how LOL's low-light pictures differ from normal-light ones of the same scenes.
+# What `darken_at_random` draws from: how LOL's low-light images differ from normal-light ones of the same scenes.
 UNEVENNESS = 0.1  # at most, of the logarithm of the light: places that are lit less, as at night
 WARMTH = (0.06, 0.11)  # mean and standard deviation of the logarithm by which red gains and blue loses
 CAST = 0.12  # standard deviation of the logarithm of red and of blue, each for itself
@@ -52,7 +52,7 @@ def expose(linear, exposure, rng, full_well_electrons=4000.0, read_noise_electro
     Args:
         linear: float array of any shape, linear light from 0; 1 is white.
         exposure: light let in, as a factor of the original photograph's; above 0, below 1 darkens. One number
-            or an array that broadcasts to the picture's shape.
+            or an array that broadcasts to the image's shape.
         rng: `numpy.random.Generator` that the noise is drawn from.
         full_well_electrons: electrons that a value of 1 stands for, or an array of one number per channel. A higher
             ISO setting lowers it: each doubling halves the electrons that white stands for, and the noise becomes
@@ -72,7 +72,7 @@ def darken(image, exposure, rng, full_well_electrons=4000.0, read_noise_electron
     Args:
         image: uint8 array (H, W, 3), sRGB.
         exposure, rng, full_well_electrons, read_noise_electrons: as for `expose`; the same state of `rng`
-            gives the same picture.
+            gives the same image.
 
     Returns:
         uint8 array (H, W, 3), sRGB.
@@ -112,7 +112,7 @@ def darken_at_random(image, level, rng, scene=None):
     Args:
         image: uint8 array (H, W, 3), sRGB.
         level: how dark it becomes: the mean of its values, in [0, 255]; no photograph becomes brighter than it was.
-        rng: `numpy.random.Generator`; the same state gives the same picture.
+        rng: `numpy.random.Generator`; the same state gives the same image.
         scene: uint8 array (h, w, 3), the whole of which ``image`` is a part, in any size: its mean is what is to reach
             ``level``, so that dark parts stay darker than others. None: the image itself.
 

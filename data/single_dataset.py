@@ -1,22 +1,22 @@
-"""The pictures to enhance: dataset/testA, any folder, or one file."""
+"""The images to enhance: dataset/testA, any folder, or one file."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from data.image_folder import EXTENSIONS, count_pixels, domain_folders, find_pictures, output_names
-from data.photograph import read_photograph
 from data.transforms import preprocess
 from util.errors import WorkError
-from util.images import alpha_channel, each_channel, to_tensor
+from util.image_io.finding import EXTENSIONS, count_pixels, domain_folders, find_images, output_names
+from util.image_io.photograph import read_photograph
+from util.image_io.tensors import alpha_channel, each_channel, to_tensor
 
 MOST_AHEAD = 16_000_000  # pixels decoded ahead of their use: 12 bytes each
 
 
 class SingleDataset:
-    """Low-light pictures, decoded in threads ahead of their use.
+    """Low-light images, decoded in threads ahead of their use.
 
-    Beside the picture in use, ``num_threads`` wait at most, and no more than MOST_AHEAD pixels; but always one.
+    Beside the image in use, ``num_threads`` wait at most, and no more than MOST_AHEAD pixels; but always one.
 
     Args:
         opt: reads dataroot, results_dir (in which nothing is looked for), phase, direction, max_dataset_size,
@@ -25,7 +25,7 @@ class SingleDataset:
     ``paths`` and ``names`` are the files and the distinct names for what is made from them.
 
     Raises:
-        WorkError: there are no pictures where dataroot points.
+        WorkError: there are no images where dataroot points.
     """
 
     def __init__(self, opt):
@@ -33,11 +33,11 @@ class SingleDataset:
         root, (folder, _) = Path(opt.dataroot), domain_folders(opt)
         if root.is_file():
             if root.suffix.lower() not in EXTENSIONS:
-                raise WorkError(f"{root}: not a picture ({', '.join(e[1:] for e in EXTENSIONS)})")
+                raise WorkError(f"{root}: not an image ({', '.join(e[1:] for e in EXTENSIONS)})")
             self.paths, self.root = [root], root.parent
         else:
             self.root = folder if folder.is_dir() else root
-            self.paths = find_pictures(self.root, without=opt.results_dir)[: opt.max_dataset_size]
+            self.paths = find_images(self.root, without=opt.results_dir)[: opt.max_dataset_size]
         self.names = output_names(self.paths, self.root)
 
     def __len__(self):
@@ -48,7 +48,7 @@ class SingleDataset:
         return self.samples(range(len(self)))
 
     def samples(self, indices):
-        """The samples of some pictures, in the order of ``indices``."""
+        """The samples of some images, in the order of ``indices``."""
         to_come, waiting = deque(indices), deque()  # waiting: (pixels, future)
         with ThreadPoolExecutor(max(1, self.opt.num_threads)) as pool:
             self._read_ahead(pool, to_come, waiting)
@@ -70,11 +70,11 @@ class SingleDataset:
     def read(self, index):
         """One sample, a dict:
 
-        ``A``: (1, 3, H, W) in [-1, 1]; ``A_paths``: [str]; ``name``: str; ``alpha``: a picture of mode L or None;
+        ``A``: (1, 3, H, W) in [-1, 1]; ``A_paths``: [str]; ``name``: str; ``alpha``: an image of mode L or None;
         ``icc``, ``exif``: bytes or None, for the file made from it (data/photograph.py); ``deep``: whether the
         file has, and ``A`` has kept, 16 bits per channel.
 
-        A picture that cannot be read gives {"A_paths", "name", "error": WorkError} instead.
+        An image that cannot be read gives {"A_paths", "name", "error": WorkError} instead.
         """
         sample = {"A_paths": [str(self.paths[index])], "name": self.names[index]}
         try:
@@ -84,8 +84,8 @@ class SingleDataset:
 
     def _contents(self, photograph):
         if photograph.colours is None:
-            picture = self._prepare(photograph.picture)
-            colours, alpha = to_tensor(picture), alpha_channel(picture)
+            image = self._prepare(photograph.image)
+            colours, alpha = to_tensor(image), alpha_channel(image)
         else:
             colours, alpha = photograph.colours, photograph.alpha
             if self.opt.preprocess != "none":
@@ -94,5 +94,5 @@ class SingleDataset:
         deep = photograph.colours is not None
         return {"A": colours[None], "alpha": alpha, "icc": photograph.icc, "exif": photograph.exif, "deep": deep}
 
-    def _prepare(self, picture):
-        return preprocess(picture, self.opt.preprocess, self.opt.load_size, self.opt.crop_size)
+    def _prepare(self, image):
+        return preprocess(image, self.opt.preprocess, self.opt.load_size, self.opt.crop_size)

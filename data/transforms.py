@@ -6,8 +6,8 @@ from PIL import Image
 PREPROCESS = ("resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none")
 
 
-def preprocess(picture, mode, load_size, crop_size, multiple=1, smallest=1, rng=None):
-    """Resize and crop a PIL picture as ``--preprocess`` says (the CycleGAN family's modes).
+def preprocess(image, mode, load_size, crop_size, multiple=1, smallest=1, rng=None):
+    """Resize and crop a PIL image as ``--preprocess`` says (the CycleGAN family's modes).
 
     Args:
         mode: ``resize_and_crop``: to a square of ``load_size``, then a square crop; ``crop``: a crop alone;
@@ -17,43 +17,43 @@ def preprocess(picture, mode, load_size, crop_size, multiple=1, smallest=1, rng=
             (pixels; itself a multiple).
         rng: a ``random.Random`` that places the crop; None takes the middle.
 
-    A picture smaller than the crop is first enlarged until its shorter side fits. All resizing is bicubic.
+    An image smaller than the crop is first enlarged until its shorter side fits. All resizing is bicubic.
     """
-    picture = resized(picture, mode, load_size)
+    image = resized(image, mode, load_size)
     if mode.endswith("crop"):
-        return _crop(picture, crop_size, rng)
-    width, height = (max(smallest, round(side / multiple) * multiple) for side in picture.size)
-    return _resize(picture, width, height)
+        return _crop(image, crop_size, rng)
+    width, height = (max(smallest, round(side / multiple) * multiple) for side in image.size)
+    return _resize(image, width, height)
 
 
-def resized(picture, mode, load_size):
-    """The part of ``preprocess`` in which nothing is drawn: the picture in the size that ``mode`` resizes to.
+def resized(image, mode, load_size):
+    """The part of ``preprocess`` in which nothing is drawn: the image in the size that ``mode`` resizes to.
 
     Done twice it does no more than once.
     """
     if mode == "resize_and_crop":
-        return _resize(picture, load_size, load_size)
+        return _resize(image, load_size, load_size)
     if mode.startswith("scale_width"):
-        return _resize(picture, load_size, round(picture.height * load_size / picture.width))
-    return picture
+        return _resize(image, load_size, round(image.height * load_size / image.width))
+    return image
 
 
-def _resize(picture, width, height):
+def _resize(image, width, height):
     width, height = max(1, width), max(1, height)
-    if picture.size == (width, height):
-        return picture
-    return picture.resize((width, height), Image.Resampling.BICUBIC)
+    if image.size == (width, height):
+        return image
+    return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _crop(picture, size, rng):
-    short = min(picture.size)
+def _crop(image, size, rng):
+    short = min(image.size)
     if short < size:
-        picture = _resize(
-            picture, max(size, round(picture.width * size / short)), max(size, round(picture.height * size / short))
+        image = _resize(
+            image, max(size, round(image.width * size / short)), max(size, round(image.height * size / short))
         )
-    spare_x, spare_y = picture.width - size, picture.height - size
+    spare_x, spare_y = image.width - size, image.height - size
     left, top = (rng.randint(0, spare_x), rng.randint(0, spare_y)) if rng else (spare_x // 2, spare_y // 2)
-    return picture.crop((left, top, left + size, top + size))
+    return image.crop((left, top, left + size, top + size))
 
 
 def pad_to_multiple(x, multiple, smallest):

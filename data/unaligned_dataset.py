@@ -1,4 +1,4 @@
-"""Two folders of unpaired pictures: trainA, low light, and trainB, normal light (docs/method.md, section 6)."""
+"""Two folders of unpaired images: trainA, low light, and trainB, normal light (docs/method.md, section 6)."""
 
 import random
 from functools import partial
@@ -7,16 +7,16 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset, Sampler
 
-from data.image_folder import domain_folders, find_pictures
+from data.cache import ImageCache
 from data.low_light_simulation import darken_at_random
-from data.picture_cache import PictureCache
 from data.transforms import preprocess, resized
 from util.errors import WorkError
-from util.images import to_tensor
+from util.image_io.finding import domain_folders, find_images
+from util.image_io.tensors import to_tensor
 
 
 class UnalignedDataset(Dataset):
-    """Each low-light picture with a normal-light one of another scene.
+    """Each low-light image with a normal-light one of another scene.
 
     A sample is asked for as ``dataset[epoch, index]``: all its random choices follow from the seed, the epoch
     and the index, whichever worker makes it and whatever was asked for before.
@@ -30,9 +30,9 @@ class UnalignedDataset(Dataset):
     """
 
     def __init__(self, opt):
-        self.a_paths, self.b_paths = (find_pictures(folder)[: opt.max_dataset_size] for folder in domain_folders(opt))
+        self.a_paths, self.b_paths = (find_images(folder)[: opt.max_dataset_size] for folder in domain_folders(opt))
         self.opt = opt
-        self.cache = PictureCache(partial(resized, mode=opt.preprocess, load_size=opt.load_size))
+        self.cache = ImageCache(partial(resized, mode=opt.preprocess, load_size=opt.load_size))
         if opt.cache:
             print(self.cache.fill([*self.a_paths, *self.b_paths], opt.num_threads))
 
@@ -44,7 +44,7 @@ class UnalignedDataset(Dataset):
 
         With ``--lambda_simulation``, also "sim_A": B darkened by simulation, until it is as dark as A as a whole.
 
-        A picture that cannot be read gives the WorkError instead: raised in a worker process it would lose its
+        An image that cannot be read gives the WorkError instead: raised in a worker process it would lose its
         type and its one line.
         """
         try:
@@ -63,27 +63,27 @@ class UnalignedDataset(Dataset):
         found = self._normal_light(b, rng, normal, low)
         return {"A": to_tensor(a), "A_paths": str(a_path), "B_paths": str(b_path), **found}
 
-    def _normal_light(self, picture, rng, whole, low):
-        """What a sample holds of its picture in normal light, a part of ``whole``; darkened, it is like ``low``."""
-        found = {"B": to_tensor(picture)}
+    def _normal_light(self, image, rng, whole, low):
+        """What a sample holds of its image in normal light, a part of ``whole``; darkened, it is like ``low``."""
+        found = {"B": to_tensor(image)}
         if self.opt.lambda_simulation:
             noise = np.random.default_rng(rng.getrandbits(64))
-            dark = darken_at_random(np.asarray(picture), _overview(low).mean(), noise, _overview(whole))
+            dark = darken_at_random(np.asarray(image), _overview(low).mean(), noise, _overview(whole))
             found["sim_A"] = to_tensor(Image.fromarray(dark))
         return found
 
-    def _prepare(self, picture, rng):
+    def _prepare(self, image, rng):
         opt = self.opt
-        picture = preprocess(
-            picture, opt.preprocess, opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side, rng
+        image = preprocess(
+            image, opt.preprocess, opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side, rng
         )
         mirrored = not opt.no_flip and rng.random() < 0.5
-        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
 
 
-def _overview(picture):
-    """A picture in 32x32 pixels that average its own: uint8 array (32, 32, 3)."""
-    return np.asarray(picture.resize((32, 32), Image.Resampling.BOX))
+def _overview(image):
+    """An image in 32x32 pixels that average its own: uint8 array (32, 32, 3)."""
+    return np.asarray(image.resize((32, 32), Image.Resampling.BOX))
 
 
 class EpochSampler(Sampler):

@@ -1,4 +1,4 @@
-"""The picture at the top of the README: python -m docs.before_after writes docs/before_after.jpg.
+"""The image at the top of the README: python -m docs.before_after writes docs/before_after.jpg.
 
 Four photographs in simulated low light above what the weights make of them. All may be shown anywhere, by the notes
 that scikit-image's loaders of them carry: the cat is CC0 by Stefan van der Walt, the coffee CC0 by Rachel Michetti;
@@ -30,11 +30,11 @@ def draw_strip(enhance, seed=0):
     """Draw the scenes in low light and, below each, enhanced.
 
     Args:
-        enhance: function from a PIL picture, RGB, to one of the same size.
+        enhance: function from a PIL image, RGB, to one of the same size.
         seed: of the simulation, see ``dark_photographs``.
 
     Returns:
-        PIL picture, RGB, about 1200 pixels wide.
+        PIL image, RGB, about 1200 pixels wide.
 
     Raises:
         WorkError: a photograph cannot be read.
@@ -42,8 +42,8 @@ def draw_strip(enhance, seed=0):
     width, height = CELL
     strip = Image.new("RGB", ((width + GAP) * len(SCENES) - GAP, 2 * height + GAP), PAPER)
     for place, (scene, dark) in enumerate(dark_photographs(seed, SCENES)):
-        for row, picture in enumerate((dark, enhance(dark))):
-            cell = ImageOps.fit(picture, CELL, Image.Resampling.LANCZOS, centering=(0.5, SCENES[scene]))
+        for row, image in enumerate((dark, enhance(dark))):
+            cell = ImageOps.fit(image, CELL, Image.Resampling.LANCZOS, centering=(0.5, SCENES[scene]))
             strip.paste(cell, (place * (width + GAP), row * (height + GAP)))
     return strip
 
@@ -51,13 +51,13 @@ def draw_strip(enhance, seed=0):
 def main():
     """Run the command on `sys.argv`; return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m docs.before_after", description="Draw the README's picture of dark and enhanced photographs."
+        prog="python -m docs.before_after", description="Draw the README's image of dark and enhanced photographs."
     )
     parser.add_argument("--name", default="demo", help="of the weights (default: %(default)s)")
     parser.add_argument(
         "--checkpoints_dir", default="./saves", help="the weights are in DIR/NAME (default: %(default)s)"
     )
-    parser.add_argument("--output", default="docs/before_after.jpg", help="the picture (default: %(default)s)")
+    parser.add_argument("--output", default="docs/before_after.jpg", help="the image (default: %(default)s)")
     parser.add_argument("--verbose", action="store_true", help="print the traceback of an error, too")
     arguments = parser.parse_args()
 

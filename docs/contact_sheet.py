@@ -1,6 +1,6 @@
-"""Many results in one picture, to look over: python -m docs.contact_sheet results/my_run/test_latest dataset/high.
+"""Many results in one image, to look over: python -m docs.contact_sheet results/my_run/test_latest dataset/high.
 
-Each folder is a column and each picture a row: the input, what one or several runs made of it, a reference, in the
+Each folder is a column and each image a row: the input, what one or several runs made of it, a reference, in the
 order in which the folders are named. Inputs are found in the folders that test.py wrote.
 """
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from data.image_folder import EXTENSIONS, find_pictures, open_rgb
 from util.errors import UsageError, run_command
 from util.files import make_folder, write_file
+from util.image_io.finding import EXTENSIONS, find_images, open_rgb
 
-INPUT, RESULT = "_real_A", "_fake_B"  # how test.py ends the names of its pictures
-GAP, LINE, FONT = 4, 18, 13  # pixels: between pictures, height of a line of text, of its letters
+INPUT, RESULT = "_real_A", "_fake_B"  # how test.py ends the names of its images
+GAP, LINE, FONT = 4, 18, 13  # pixels: between images, height of a line of text, of its letters
 PAPER, INK = (24, 24, 24), (230, 230, 230)
 
 
@@ -24,22 +24,22 @@ def find_columns(folders):
     """What a sheet shows.
 
     Args:
-        folders: paths of results, such as results/NAME/test_latest, or of any pictures.
+        folders: paths of results, such as results/NAME/test_latest, or of any images.
 
     Returns:
         {title: {name: path}} in the order of the columns. The first is "input" where a folder was written by test.py.
 
     Raises:
-        WorkError: a folder is missing or holds no pictures.
+        WorkError: a folder is missing or holds no images.
     """
     inputs, others = {}, {}
     for folder in map(Path, folders):
         if (folder / "images").is_dir():
-            paths = find_pictures(folder / "images")
+            paths = find_images(folder / "images")
             inputs = _ending_with(INPUT, paths) | inputs
             others[str(folder)] = _ending_with(RESULT, paths)
         else:
-            others[str(folder)] = {path.stem: path for path in find_pictures(folder)}
+            others[str(folder)] = {path.stem: path for path in find_images(folder)}
     return {"input": inputs, **others} if inputs else others
 
 
@@ -51,15 +51,15 @@ def draw_sheet(columns, width=320, across=None):
     """Draw a sheet.
 
     Args:
-        columns: as from ``find_columns``. The rows are the pictures of the first one, in the order of their names.
-        width: of each picture, pixels; none is higher than wide.
+        columns: as from ``find_columns``. The rows are the images of the first one, in the order of their names.
+        width: of each image, pixels; none is higher than wide.
         across: how many rows stand side by side; None makes the sheet about as wide as high.
 
     Returns:
-        PIL picture, RGB.
+        PIL image, RGB.
 
     Raises:
-        WorkError: a picture cannot be read.
+        WorkError: an image cannot be read.
     """
     names = sorted(next(iter(columns.values())))
     rows = [_row(name, [paths.get(name) for paths in columns.values()], width) for name in names]
@@ -72,15 +72,15 @@ def draw_sheet(columns, width=320, across=None):
 
 
 def _row(name, paths, width):
-    """A picture in all columns, under its name."""
+    """An image in all columns, under its name."""
     cells = [_text("(none)", width) if path is None else _scaled(open_rgb(path), width) for path in paths]
-    pictures = _beside(cells)
-    return _stack([_text(name, pictures.width), pictures])
+    images = _beside(cells)
+    return _stack([_text(name, images.width), images])
 
 
-def _scaled(picture, side):
-    """A picture in a cell ``side`` wide and at most as high."""
-    scaled = ImageOps.contain(picture, (side, side), Image.Resampling.LANCZOS)
+def _scaled(image, side):
+    """An image in a cell ``side`` wide and at most as high."""
+    scaled = ImageOps.contain(image, (side, side), Image.Resampling.LANCZOS)
     cell = Image.new("RGB", (side, scaled.height), PAPER)
     cell.paste(scaled, ((side - scaled.width) // 2, 0))
     return cell
@@ -114,7 +114,7 @@ def _join(parts, size, direction):
 
 
 def check_output(path):
-    """Refuse a file name that does not say which kind of picture to write (UsageError)."""
+    """Refuse a file name that does not say which kind of image to write (UsageError)."""
     if Path(path).suffix.lower() not in EXTENSIONS:
         raise UsageError(f"--output {path}: must end in one of {' '.join(EXTENSIONS)}")
 
@@ -123,11 +123,11 @@ def main():
     """Run the command on `sys.argv`; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m docs.contact_sheet",
-        description="Show many results, with inputs and references, in one picture.",
+        description="Show many results, with inputs and references, in one image.",
     )
-    parser.add_argument("folders", nargs="+", help="results/NAME/test_EPOCH, or a folder of pictures of the same names")
-    parser.add_argument("--output", default="build/contact_sheet.jpg", help="the picture (default: %(default)s)")
-    parser.add_argument("--width", type=int, default=320, help="of each picture, pixels (default: %(default)s)")
+    parser.add_argument("folders", nargs="+", help="results/NAME/test_EPOCH, or a folder of images of the same names")
+    parser.add_argument("--output", default="build/contact_sheet.jpg", help="the image (default: %(default)s)")
+    parser.add_argument("--width", type=int, default=320, help="of each image, pixels (default: %(default)s)")
     parser.add_argument("--across", type=int, help="rows side by side (default: about as wide as high)")
     parser.add_argument("--verbose", action="store_true", help="print the traceback of an error, too")
     arguments = parser.parse_args()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from models.schedules import Schedule
+from models.optim.finite_watch import FiniteWatch
+from models.optim.schedules import Schedule
 from util import distributed
 from util.checkpoint import (
     cpu_state_dict,
@@ -21,7 +22,6 @@ from util.checkpoint import (
 from util.device import select_device
 from util.errors import WorkError
 from util.files import current_file, make_folder, write_set
-from util.finite_watch import FiniteWatch
 from util.precision import Precision
 from util.random_states import random_states, restore_random_states
 
@@ -47,7 +47,7 @@ class BaseModel(ABC):
 
     @abstractmethod
     def set_input(self, batch):
-        """Take a batch of the data set and move its pictures to the device."""
+        """Take a batch of the data set and move its images to the device."""
 
     @abstractmethod
     def forward(self):
@@ -84,7 +84,7 @@ class BaseModel(ABC):
         return progress
 
     def get_current_visuals(self):
-        """The pictures of the last step, {name: (N, C, H, W) in [-1, 1]}, in the order of ``visual_names``."""
+        """The images of the last step, {name: (N, C, H, W) in [-1, 1]}, in the order of ``visual_names``."""
         return OrderedDict((name, getattr(self, name).detach()) for name in self.visual_names)
 
     def get_current_losses(self):

@@ -6,15 +6,15 @@ import torch
 from torch import nn
 
 from data.transforms import pad_to_multiple
-from models.generators import build_generator, size_multiple, smallest_side
-from models.inference import Inference
-from models.mask_extractor import MaskExtractor
-from models.nrn import NRN
-from models.released import architecture_of
+from models.inference.released import architecture_of
+from models.inference.runner import Inference
+from models.networks.generators import build_generator, size_multiple, smallest_side
+from models.networks.mask_extractor import MaskExtractor
+from models.networks.nrn import NRN
 from util.checkpoint import load_network, net_file, read_options, read_state_dict
 from util.device import select_device
 from util.errors import WorkError
-from util.images import alpha_channel, to_picture, to_tensor
+from util.image_io.tensors import alpha_channel, to_image, to_tensor
 
 ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords", "ablate")  # the options that shape it
 NETWORKS = ("Pre", "H", "G_A")
@@ -97,7 +97,7 @@ class Enhancer(nn.Module):
         Returns:
             The enhanced batch (N, 3, H, W) in [-1, 1]; with ``stages`` also the normalised batch pre_A
             (N, 3, H, W), unbounded, and the mask (N, 1, H, W) in (0, 1). Where training left a part out, pre_A
-            is the picture itself and the mask is 1.
+            is the image itself and the mask is 1.
         """
         height, width = low.shape[-2:]
         padded = pad_to_multiple(low, self.multiple, self.smallest)
@@ -112,10 +112,10 @@ class Enhancer(nn.Module):
         parameter = next(self.parameters())
         return x.to(parameter.device, parameter.dtype)
 
-    def enhance(self, picture):
-        """Enhance one PIL picture of any mode; the result has its size, 8 bits, and its alpha channel.
+    def enhance(self, image):
+        """Enhance one PIL image of any mode; the result has its size, 8 bits, and its alpha channel.
 
-        A picture that does not fit into memory as a whole is computed in bands of rows, as ``Inference`` does.
+        An image that does not fit into memory as a whole is computed in bands of rows, as ``Inference`` does.
         """
-        enhanced, _, _ = Inference(self)(to_tensor(picture)[None])
-        return to_picture(enhanced[0], alpha_channel(picture))
+        enhanced, _, _ = Inference(self)(to_tensor(image)[None])
+        return to_image(enhanced[0], alpha_channel(image))

@@ -49,6 +49,6 @@ class EnhancingModel:
             self.forward()
 
     def get_current_visuals(self):
-        """The pictures of the last batch, {name: (N, C, H, W) in [-1, 1]}."""
+        """The images of the last batch, {name: (N, C, H, W) in [-1, 1]}."""
         stages = {"real_A": self.real_A, "pre_A": self.pre_A, "mask": self.mask * 2 - 1, "fake_B": self.fake_B}
         return OrderedDict((name, stage.detach()) for name, stage in stages.items())

@@ -6,17 +6,17 @@ The terms that train them are in objectives.py.
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from models.appearance import AppearanceDiscriminator
+from models.ablation import build_part, discriminative_parts, generative_parts
 from models.base_model import BaseModel
-from models.edges import EdgeFilter
 from models.enhancer import NETWORKS, Enhancer
-from models.generators import with_one_copy
-from models.layers import batched, keep_tanh_sloping
-from models.norms import freeze_batch_norms
-from models.objectives import WEIGHTS, discriminator_errors, generator_terms
-from models.parts import build_part, discriminative_parts, generative_parts
-from models.text_prior import load_clip, text_prior_of
-from models.weight_average import WeightAverage
+from models.kernels.norms import freeze_batch_norms
+from models.losses.appearance import AppearanceDiscriminator
+from models.losses.edges import EdgeFilter
+from models.losses.objectives import WEIGHTS, discriminator_errors, generator_terms
+from models.losses.text_prior import load_clip, text_prior_of
+from models.networks.generators import with_one_copy
+from models.networks.layers import batched, keep_tanh_sloping
+from models.optim.weight_average import WeightAverage
 from util import distributed
 from util.image_pool import ImagePool
 
@@ -46,7 +46,7 @@ class NeRCoModel(BaseModel):
         self.discriminative = discriminative_parts(opt.ablate)
         self.model_names = (*self.generative, *self.discriminative)
         stored = torch.channels_last if opt.channels_last else torch.contiguous_format
-        self.layout = torch.channels_last if self.device.type == "cpu" else stored  # of pictures
+        self.layout = torch.channels_last if self.device.type == "cpu" else stored  # of images
         for name in self.model_names:
             setattr(self, f"net{name}", build_part(name, opt).to(self.device, memory_format=stored))
         if opt.ema:
@@ -104,7 +104,7 @@ class NeRCoModel(BaseModel):
             self._freeze_norms()
 
     def _freeze_norms(self):
-        if self.average and not self.frozen:  # those of the last few pictures differ from step to step
+        if self.average and not self.frozen:  # those of the last few images differ from step to step
             self.average.lend_statistics()
         self.frozen = True
         for name in self.generative:
@@ -139,7 +139,7 @@ class NeRCoModel(BaseModel):
             self.rec_B = self.run(self.netG_A, torch.cat([self.fake_A, pre_A1], dim=1))
 
     def _guide(self, *dark):
-        """What the enhancer needs of low light: of each picture its normalised one, (h, mask), and its input."""
+        """What the enhancer needs of low light: of each image its normalised one, (h, mask), and its input."""
         pre = batched(self.netPre, *dark, call=self.run) if self.parts["nrn"] else dark
         found = [self.run(self.netH, x) if self.parts["mask"] else (None, torch.ones_like(x[:, :1])) for x in dark]
         guided = [torch.cat([x, pre_x], dim=1) * mask for x, pre_x, (_, mask) in zip(dark, pre, found, strict=True)]
@@ -225,8 +225,8 @@ class NeRCoModel(BaseModel):
         return mean
 
     def adapted(self, name, state, stored):
-        # Without normalisation the enhancer was given the picture twice. It goes on as if once, so that what a new
-        # network makes of the picture has no say at first.
+        # Without normalisation the enhancer was given the image twice. It goes on as if once, so that what a new
+        # network makes of the image has no say at first.
         if name == "G_A" and self.parts["nrn"] and "nrn" in stored.get("ablate", ()):
             return with_one_copy(state)
         return state

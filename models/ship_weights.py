@@ -2,7 +2,7 @@
 
 From a run's folder, the networks that enhancing needs go in half precision into a folder of their own, under
 the names of a release, with the options that built them and the record of training. Nothing is written before the
-new folder has been loaded and has given the same pictures as the run itself, to one gray level.
+new folder has been loaded and has given the same images as the run itself, to one gray level.
 """
 
 import argparse
@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from data.demo_dataset import dark_photographs
-from data.image_folder import find_pictures, open_rgb
 from models.enhancer import Enhancer
-from models.inference import Inference
+from models.inference.runner import Inference
 from util.checkpoint import OPTIONS_TXT, cpu_state_dict, net_file, read_options, save_options
 from util.device import select_device
 from util.errors import UsageError, WorkError, run_command
 from util.files import make_folder, write_set
-from util.images import to_levels, to_tensor
+from util.image_io.finding import find_images, open_rgb
+from util.image_io.tensors import to_levels, to_tensor
 
 TOLERANCE = 1  # gray levels of 255: what rounding may do to a value that lies between two
 RECORDS = ("loss_log.txt", "losses.jsonl", "validation.jsonl")  # of training, as far as it wrote them
@@ -37,13 +37,13 @@ LEFT_BEHIND = {
 }
 
 
-def ship(run, target, pictures, epoch="latest", ema=False):
+def ship(run, target, images, epoch="latest", ema=False):
     """Fill a folder with a run's weights in half precision.
 
     Args:
         run: the folder that train.py wrote; it is only read.
         target: the folder to fill. Other files in it, such as a model card, stay.
-        pictures: iterable of low-light PIL pictures, RGB, that both precisions are compared on.
+        images: iterable of low-light PIL images, RGB, that both precisions are compared on.
         epoch: which weights: ``latest``, ``best``, a number, or ``iter_N``. In the new folder they are ``latest``.
         ema: whether the averaged weights are taken. In the new folder they are the ordinary ones.
 
@@ -63,7 +63,7 @@ def ship(run, target, pictures, epoch="latest", ema=False):
     with TemporaryDirectory() as folder:
         prepared = Path(folder)
         _prepare(prepared, run, enhancer, options)
-        difference = compare(enhancer, Enhancer.from_checkpoint(prepared, device=device), pictures)
+        difference = compare(enhancer, Enhancer.from_checkpoint(prepared, device=device), images)
         files = {file.name: partial(shutil.copyfile, file) for file in sorted(prepared.iterdir())}
         write_set(make_folder(target), "latest", files)
     return difference
@@ -87,12 +87,12 @@ def half(state):
     return {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
 
 
-def compare(full, halved, pictures):
-    """The greatest difference between what two enhancers make of some pictures.
+def compare(full, halved, images):
+    """The greatest difference between what two enhancers make of some images.
 
     Args:
         full, halved: ``Enhancer``s on the CPU.
-        pictures: iterable of PIL pictures, RGB.
+        images: iterable of PIL images, RGB.
 
     Returns:
         Gray levels of 8 bits.
@@ -102,11 +102,11 @@ def compare(full, halved, pictures):
     """
     greatest = 0
     enhance = [Inference(full), Inference(halved)]
-    for number, picture in enumerate(pictures, 1):
-        results = [inference(to_tensor(picture)[None])[0][0] for inference in enhance]
+    for number, image in enumerate(images, 1):
+        results = [inference(to_tensor(image)[None])[0][0] for inference in enhance]
         for result, precision in zip(results, ("full", "half"), strict=True):
             if not result.isfinite().all():
-                raise WorkError(f"picture {number}: in {precision} precision the result is not finite; nothing written")
+                raise WorkError(f"image {number}: in {precision} precision the result is not finite; nothing written")
         levels = [to_levels(result).astype(int) for result in results]
         greatest = max(greatest, int(np.abs(levels[0] - levels[1]).max()))
     if greatest > TOLERANCE:
@@ -163,11 +163,11 @@ def _typed(run):
     return {line.partition(" = ")[0] for line in lines if line.endswith("(given)")}
 
 
-def _pictures(folder):
-    """Low-light pictures for the comparison: those of a folder, or the bundled ones."""
+def _images(folder):
+    """Low-light images for the comparison: those of a folder, or the bundled ones."""
     if folder is None:
-        return [picture for _, picture in dark_photographs(seed=0)]
-    return map(open_rgb, find_pictures(folder))
+        return [image for _, image in dark_photographs(seed=0)]
+    return map(open_rgb, find_images(folder))
 
 
 def main():
@@ -180,7 +180,7 @@ def main():
     parser.add_argument("target", help="folder of the shipped weights; made where missing")
     parser.add_argument("--epoch", default="latest", help="latest, best, a number, or iter_N (default: %(default)s)")
     parser.add_argument("--ema", action="store_true", help="take the averaged weights")
-    parser.add_argument("--pictures", metavar="DIR", help="compare on these pictures (default: bundled photographs)")
+    parser.add_argument("--pictures", metavar="DIR", help="compare on these images (default: bundled photographs)")
     parser.add_argument("--verbose", action="store_true", help="print the traceback of an error, too")
     arguments = parser.parse_args()
 
@@ -188,8 +188,8 @@ def main():
         for path in (arguments.run, arguments.target, arguments.pictures):
             if path == "":
                 raise UsageError("a folder has an empty name; name one, for example saves/demo")
-        pictures = _pictures(arguments.pictures)
-        difference = ship(arguments.run, arguments.target, pictures, arguments.epoch, arguments.ema)
+        images = _images(arguments.pictures)
+        difference = ship(arguments.run, arguments.target, images, arguments.epoch, arguments.ema)
         megabytes = sum(file.stat().st_size for file in Path(arguments.target).glob("*.pth")) / 1e6
         print(f"{arguments.target}: {megabytes:.1f} MB; differs from full precision by {difference}/255 at most")
 

@@ -5,8 +5,8 @@ import os
 import shutil
 import sys
 
-from models.discriminators import smallest_input
-from models.generators import size_multiple, smallest_side
+from models.networks.discriminators import smallest_input
+from models.networks.generators import size_multiple, smallest_side
 from options.command_line import Parser
 from util.distributed import launched
 from util.errors import UsageError
@@ -88,7 +88,7 @@ class BaseOptions:
         if opt.model.lower() != "nerco":
             raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")
         if (opt.input_nc, opt.output_nc) != (3, 3):
-            raise UsageError("--input_nc and --output_nc: only 3 works, the method is made for colour pictures")
+            raise UsageError("--input_nc and --output_nc: only 3 works, the method is made for colour images")
         if opt.ngf < 16:
             raise UsageError(f"--ngf {opt.ngf}: must be 16 or more, the mask extractor squeezes ngf to ngf / 16 values")
         if opt.dropout and opt.no_dropout:

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentTypeError
 
-from models.parts import PARTS
+from models.ablation import PARTS
 
 # Where the released code departs from the paper (docs/method.md, section 7): flag -> (paper's value, released value).
 RECIPES = {

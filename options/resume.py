@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from models.enhancer import ARCHITECTURE, NETWORKS
-from models.released import architecture_of
+from models.inference.released import architecture_of
 from options.base_options import check_architecture
 from util.checkpoint import net_file, read_options, read_state_dict
 from util.errors import WorkError

@@ -1,10 +1,10 @@
 """The flags that training and testing share, group by group."""
 
 from data.transforms import PREPROCESS
-from models.discriminators import DISCRIMINATORS
-from models.generators import GENERATORS
-from models.layers import INIT_TYPES
-from models.norms import NORMS
+from models.kernels.norms import NORMS
+from models.networks.discriminators import DISCRIMINATORS
+from models.networks.generators import GENERATORS
+from models.networks.layers import INIT_TYPES
 from options.argument_types import count_or_all, gpu_list, not_negative, positive, rate
 from util.precision import AMP
 
@@ -29,7 +29,7 @@ def add_run(group):
         type=not_negative,
         default=0,
         metavar="N",
-        help="load the weights iter_N, saved after N pictures; 0: those of --epoch",
+        help="load the weights iter_N, saved after N images; 0: those of --epoch",
     )
     group.add_argument(
         "--gpu_ids",
@@ -42,7 +42,7 @@ def add_run(group):
 
 
 def add_data(group, command):
-    """Add what says where pictures come from and how they are prepared.
+    """Add what says where images come from and how they are prepared.
 
     Args:
         command: the ``BaseOptions`` whose words and defaults are used.
@@ -59,13 +59,13 @@ def add_data(group, command):
         "--max_dataset_size",
         type=count_or_all,
         metavar="N",
-        help="use the first N pictures of a folder; inf: all of them (default: all)",
+        help="use the first N images of a folder; inf: all of them (default: all)",
     )
     group.add_argument(
         "--preprocess",
         choices=PREPROCESS,
         default=command.preprocess,
-        help="how pictures are sized: resize to a square of --load_size, scale to that width, crop a square of "
+        help="how images are sized: resize to a square of --load_size, scale to that width, crop a square of "
         "--crop_size, or none of it",
     )
     group.add_argument(
@@ -113,7 +113,7 @@ def add_speed(group):
     group.add_argument(
         "--channels_last",
         action="store_true",
-        help="store all channels of a pixel together, in place of planes; on a CPU, pictures always are",
+        help="store all channels of a pixel together, in place of planes; on a CPU, images always are",
     )
     group.add_argument("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
 

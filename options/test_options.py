@@ -1,6 +1,6 @@
 """The flags of test.py."""
 
-from models.export import SUFFIXES
+from models.inference.export import SUFFIXES
 from options.argument_types import fraction, percentage, positive, rate, tiling
 from options.base_options import BaseOptions
 from options.shared_flags import add_data, add_kept, add_networks, add_run, add_speed
@@ -16,11 +16,11 @@ class TestOptions(BaseOptions):
 
     program = "test.py"
     usage = "--dataroot PATH --name NAME"
-    description = "Enhance low-light pictures with the weights in CHECKPOINTS_DIR/NAME."
+    description = "Enhance low-light images with the weights in CHECKPOINTS_DIR/NAME."
     examples = (
-        ("enhance ./dataset/testA, or the pictures of any folder", "python test.py --dataroot ./dataset --name LSRW"),
+        ("enhance ./dataset/testA, or the images of any folder", "python test.py --dataroot ./dataset --name LSRW"),
         (
-            "measure the results against pictures in normal light",
+            "measure the results against images in normal light",
             "python test.py --dataroot ./low --reference ./high --name LSRW",
         ),
         ("take the weights of epoch 100", "python test.py --dataroot ./dataset --name my_run --epoch 100"),
@@ -29,16 +29,16 @@ class TestOptions(BaseOptions):
     is_train = False
     dataroot_required = False  # --export needs none
     dataroot_help = (
-        "a picture, a folder of pictures (subfolders, too), or a folder with a folder testA; needed unless --export is "
+        "an image, a folder of images (subfolders, too), or a folder with a folder testA; needed unless --export is "
         "given"
     )
     phase = "test"
-    phase_help = "look for the pictures in DATAROOT/{PHASE}A first; results are named after it"
+    phase_help = "look for the images in DATAROOT/{PHASE}A first; results are named after it"
     preprocess = "none"
-    batch_size_help = "pictures that are enhanced together where those that follow each other have one size"
-    serial_batches_help = "no effect: pictures are always taken in the order of their paths"
-    no_flip_help = "no effect: pictures are never mirrored"
-    num_threads_help = "pictures decoded ahead, and results written at a time; 0 counts as 1"
+    batch_size_help = "images that are enhanced together where those that follow each other have one size"
+    serial_batches_help = "no effect: images are always taken in the order of their paths"
+    no_flip_help = "no effect: images are never mirrored"
+    num_threads_help = "images decoded ahead, and results written at a time; 0 counts as 1"
 
     def add_flags(self, parser):
         add_run(parser.add_argument_group("run"))
@@ -70,7 +70,7 @@ class TestOptions(BaseOptions):
 
 def _add_results(group):
     group.add_argument("--results_dir", default="./results/", metavar="DIR", help="results are written to DIR/NAME")
-    group.add_argument("--output_format", choices=OUTPUT_FORMATS, default="png", help="of the written pictures")
+    group.add_argument("--output_format", choices=OUTPUT_FORMATS, default="png", help="of the written images")
     group.add_argument(
         "--quality",
         type=percentage,
@@ -83,16 +83,16 @@ def _add_results(group):
         type=fraction,
         default=1.0,
         metavar="0..1",
-        help="share of the enhanced picture in the result; the rest is the input",
+        help="share of the enhanced image in the result; the rest is the input",
     )
     group.add_argument(
         "--aspect_ratio",
         type=rate,
         default=1.0,
         metavar="X",
-        help="stretch the saved pictures: width times X if above 1, height divided by X if below",
+        help="stretch the saved images: width times X if above 1, height divided by X if below",
     )
-    group.add_argument("--save_stages", action="store_true", help="save pre_A and the mask of each picture, too")
+    group.add_argument("--save_stages", action="store_true", help="save pre_A and the mask of each image, too")
     group.add_argument(
         "--skip_existing", action="store_true", help="keep results that are there: go on after an interruption"
     )
@@ -102,7 +102,7 @@ def _add_results(group):
         type=positive,
         default=512,
         metavar="PIXELS",
-        help="width of pictures on the web page, pixels",
+        help="width of images on the web page, pixels",
     )
 
 
@@ -110,7 +110,7 @@ def _add_measuring(group):
     group.add_argument(
         "--reference",
         metavar="DIR",
-        help="pictures in normal light with the inputs' names and any extension: adds PSNR (dB), SSIM and LPIPS "
+        help="images in normal light with the inputs' names and any extension: adds PSNR (dB), SSIM and LPIPS "
         "(default: none, so those are not measured)",
     )
     group.add_argument(
@@ -126,7 +126,7 @@ def _add_tile(group):
         type=tiling,
         default="auto",
         metavar="auto|off|ROWS",
-        help="compute so many rows of pixels of a picture at a time, with the same result; auto: only if it does not "
+        help="compute so many rows of pixels of an image at a time, with the same result; auto: only if it does not "
         "fit into memory as a whole",
     )
 
@@ -136,7 +136,7 @@ def _add_export(group):
         "--export",
         choices=list(SUFFIXES),
         help="write the enhancer to CHECKPOINTS_DIR/NAME as one file for other programs and compare the two; "
-        "no picture is enhanced (default: pictures are enhanced, no such file is written)",
+        "no image is enhanced (default: images are enhanced, no such file is written)",
     )
 
 
@@ -146,5 +146,5 @@ def _add_kept_of_testing(group):
         "--dataset_mode",
         choices=["single", "unaligned_test"],
         default="single",
-        help="two names of one thing: low-light pictures alone",
+        help="two names of one thing: low-light images alone",
     )

@@ -1,10 +1,10 @@
 """The flags that train.py alone has, group by group."""
 
-from models.edges import EDGE_FILTERS
-from models.losses import GAN_MODES
-from models.nrn import COORDS
-from models.parts import PARTS
-from models.schedules import POLICIES
+from models.ablation import PARTS
+from models.losses.edges import EDGE_FILTERS
+from models.losses.losses import GAN_MODES
+from models.networks.nrn import COORDS
+from models.optim.schedules import POLICIES
 from options.argument_types import momentum, not_negative, positive, rate, weight
 from options.command_line import add_yes_no
 from options.recipes import parts
@@ -81,7 +81,7 @@ def add_objective(group):
         type=not_negative,
         default=50,
         metavar="N",
-        help="former fakes that each pool keeps to show to the discriminators, pictures",
+        help="former fakes that each pool keeps to show to the discriminators, images",
     )
     group.add_argument(
         "--lambda_A", type=weight, default=10.0, metavar="X", help="weight of the cycle from A and of pre_A near A"
@@ -156,7 +156,7 @@ def add_recipe(group):
     add_yes_no(
         group,
         "text_gradient",
-        "the text term trains the generators, or its pictures pass through pools, which detach them "
+        "the text term trains the generators, or its images pass through pools, which detach them "
         "(default: the recipe's; paper: yes, released: no)",
     )
     group.add_argument(
@@ -181,7 +181,7 @@ def add_recipe(group):
 def add_memory(group):
     """Add what trades memory for time."""
     group.add_argument(
-        "--cache", action="store_true", help="keep decoded pictures in memory, as many as fit into half of what is free"
+        "--cache", action="store_true", help="keep decoded images in memory, as many as fit into half of what is free"
     )
     group.add_argument(
         "--checkpoint_activations",

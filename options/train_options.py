@@ -15,7 +15,7 @@ class TrainOptions(BaseOptions):
 
     program = "train.py"
     usage = "--dataroot DIR --name NAME"
-    description = "Train NeRCo on unpaired low-light and normal-light pictures."
+    description = "Train NeRCo on unpaired low-light and normal-light images."
     examples = (
         (
             "train on ./dataset/trainA and trainB, write to ./saves/my_run",
@@ -29,12 +29,12 @@ class TrainOptions(BaseOptions):
     dataroot_required = True
     dataroot_help = "folder that holds trainA (low light) and trainB (normal light)"
     phase = "train"
-    phase_help = "the pictures lie in DATAROOT/{PHASE}A and {PHASE}B"
+    phase_help = "the images lie in DATAROOT/{PHASE}A and {PHASE}B"
     preprocess = PREPROCESS[0]
-    batch_size_help = "pictures of each kind per step, and per process with torchrun"
-    serial_batches_help = "take pictures in order, not at random"
-    no_flip_help = "do not mirror pictures at random"
-    num_threads_help = "worker processes that load pictures, at most one per core; 0: the main process loads"
+    batch_size_help = "images of each kind per step, and per process with torchrun"
+    serial_batches_help = "take images in order, not at random"
+    no_flip_help = "do not mirror images at random"
+    num_threads_help = "worker processes that load images, at most one per core; 0: the main process loads"
 
     def complete(self, opt):
         if opt.continue_train:
@@ -65,7 +65,7 @@ class TrainOptions(BaseOptions):
         if opt.gan_mode != "wgangp" and opt.lambda_gp:
             raise UsageError("--lambda_gp weighs the gradient penalty of --gan_mode wgangp: add that, or leave it out")
         if opt.lambda_gp and not fixed_size:
-            raise UsageError("--lambda_gp compares pictures of one size: choose a --preprocess that crops")
+            raise UsageError("--lambda_gp compares images of one size: choose a --preprocess that crops")
         if opt.checkpoint_activations and opt.norm == "batch":
             raise UsageError("--checkpoint_activations would count batch statistics twice: not with --norm batch")
         if opt.freeze_norm_epoch and opt.norm != "batch":
@@ -75,7 +75,7 @@ class TrainOptions(BaseOptions):
         if opt.simulation_epochs and opt.lr_policy == "plateau":
             raise UsageError("--lr_policy plateau compares epochs, which have two objectives with --simulation_epochs")
         if opt.val_ref and not opt.val_dir:
-            raise UsageError("--val_ref holds references for the pictures of --val_dir: add that")
+            raise UsageError("--val_ref holds references for the images of --val_dir: add that")
         last = opt.n_epochs + opt.n_epochs_decay
         if opt.epoch_count > last:
             raise UsageError(f"--epoch_count {opt.epoch_count}: training ends with epoch {last} (--n_epochs)")
@@ -89,8 +89,8 @@ class TrainOptions(BaseOptions):
         add_run_of_training(run)
         add_data(group("data"), self)
         add_schedule(group("schedule"))
-        add_saving(group("saving", "Counted in pictures of one kind and in epochs, not in steps."))
-        add_showing(group("showing", "Counted in pictures of one kind, not in steps."))
+        add_saving(group("saving", "Counted in images of one kind and in epochs, not in steps."))
+        add_showing(group("showing", "Counted in images of one kind, not in steps."))
         add_validation(group("validation and averaging"))
         hardware = group("hardware")
         add_speed(hardware)
@@ -105,4 +105,4 @@ class TrainOptions(BaseOptions):
         add_text(group("text term"))
         kept = group("kept from the released code", "Its commands go on working; each has one value left.")
         add_kept(kept)
-        kept.add_argument("--dataset_mode", choices=["unaligned"], default="unaligned", help="unpaired pictures")
+        kept.add_argument("--dataset_mode", choices=["unaligned"], default="unaligned", help="unpaired images")

@@ -179,7 +179,7 @@ class Browser:
 
     def screenshot(self, path=None):
         """What the window shows, as the bytes of a PNG; saved if there is a path."""
-        picture = base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
+        image = base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
         if path:
-            path.write_bytes(picture)
-        return picture
+            path.write_bytes(image)
+        return image

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser import Browser, find_browser
 from galleries import build_gallery
 from golden_weights import with_formula_weights
-from models.generators import build_generator
-from models.mask_extractor import MaskExtractor
-from models.nrn import NRN
+from models.networks.generators import build_generator
+from models.networks.mask_extractor import MaskExtractor
+from models.networks.nrn import NRN
 from stand_in_project import Project
 from visdom_servers import be_patient, free_port
 

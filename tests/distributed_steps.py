@@ -10,7 +10,7 @@ sys.path[:0] = [str(ROOT.parent), str(ROOT)]
 
 from models import create_model
 from options.train_options import TrainOptions
-from pictures import pictures_batch
+from sample_images import images_batch
 from util import distributed
 
 FLAGS = "--dataroot . --name d --gpu_ids -1 --ngf 16 --ndf 8 --crop_size 32 --no_text --lr_policy plateau"
@@ -18,13 +18,13 @@ STEPS = 3
 
 
 def steps(share, shares):
-    """Take training steps on a share of each batch of two pictures; the model."""
+    """Take training steps on a share of each batch of two images; the model."""
     model = create_model(TrainOptions().parse(FLAGS.split()))
     model.setup(model.opt)
     for network in model.networks().values():
         network.double()
     for number in range(STEPS):
-        batch = pictures_batch(number, n=2, dtype=torch.float64)
+        batch = images_batch(number, n=2, dtype=torch.float64)
         model.set_input({key: values[share::shares] for key, values in batch.items()})
         model.optimize_parameters()
     model.update_learning_rate()

@@ -6,8 +6,8 @@ import math
 
 from PIL import Image
 
-from util.gallery import Entry, Gallery, levels_histogram
-from util.metrics import Metric
+from util.metrics.scores import Metric
+from util.results.gallery import Entry, Gallery, levels_histogram
 
 STRANGE = "a&b <i>'\"#1 100% é"
 METRICS = {"psnr": Metric("PSNR", "dB", True, 2), "lpips": Metric("LPIPS", "", False, 3)}
@@ -15,17 +15,17 @@ BEFORE, AFTER = (10, 20, 30), (230, 220, 210)
 
 
 def build_gallery(folder):
-    """Three pictures and one that failed, between them."""
+    """Three images and one that failed, between them."""
     (folder / "images").mkdir(parents=True)
     gallery = Gallery(folder / "index.html", "LSRW: <results>", {"model": "LSRW <1>", "device": "cpu"}, METRICS, 300)
 
     def add(name, size, metrics, seconds, **more):
-        pictures = [Image.new("RGB", size, colour) for colour in (BEFORE, AFTER)]
+        images = [Image.new("RGB", size, colour) for colour in (BEFORE, AFTER)]
         files = [folder / "images" / f"{name}_{kind}.png" for kind in ("real_A", "fake_B")]
-        for picture, file in zip(pictures, files, strict=True):
-            picture.save(file)
+        for image, file in zip(images, files, strict=True):
+            image.save(file)
         links = {"input": folder.parent / f"{name}.jpg", "result": files[1]}
-        histograms = tuple(map(levels_histogram, pictures))
+        histograms = tuple(map(levels_histogram, images))
         more = {"stages": {}, **more}
         gallery.add(Entry(name, size, *files, links, metrics=metrics, seconds=seconds, histograms=histograms, **more))
 
@@ -42,12 +42,12 @@ LISTED = ["dawn 10", STRANGE, "broken", "dawn 2"]
 
 
 def card(name):
-    """A selector of a card's picture."""
+    """A selector of a card's image."""
     return f"[aria-label={json.dumps(f'{name}: part shown before', ensure_ascii=False)}]"
 
 
 def split(page, selector):
-    """How much of a picture, from 0 to 1, shows its state before: seen on the screen, 5 px above its lower edge."""
+    """How much of an image, from 0 to 1, shows its state before: seen on the screen, 5 px above its lower edge."""
     page.middle(selector)
     box = page.evaluate(f"document.querySelector({json.dumps(selector)}).getBoundingClientRect().toJSON()")
     screen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")

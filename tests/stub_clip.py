@@ -20,7 +20,7 @@ class StubCLIP(torch.nn.Module):
         super().__init__()
         self.image_weight, self.text_weight = torch.nn.Parameter(image_weight), torch.nn.Parameter(text_weight)
         self.logit_scale = torch.nn.Parameter(torch.tensor(math.log(5), dtype=image_weight.dtype))
-        self.asked = []  # the number of pictures, call by call
+        self.asked = []  # the number of images, call by call
 
     def encode_image(self, x):
         self.asked.append(len(x))

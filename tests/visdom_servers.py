@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from util.live_view import LiveView
+from util.monitor.live_view import LiveView
 
 needs_visdom = pytest.mark.skipif(find_spec("visdom") is None, reason="visdom is not installed")
 OFF = "live curves are off: "
@@ -20,8 +20,8 @@ def be_patient(monkeypatch):
     monkeypatch.setattr(LiveView, "SCRIPTS", False)
     monkeypatch.setattr(LiveView, "RETRY", 1000)
     if find_spec("visdom"):
-        monkeypatch.setattr("util.visdom_server.Client.PATIENCE", 20)
-        monkeypatch.setattr("util.visdom_server.Client.HASTE", 20)
+        monkeypatch.setattr("util.monitor.visdom_server.Client.PATIENCE", 20)
+        monkeypatch.setattr("util.monitor.visdom_server.Client.HASTE", 20)
 
 
 def free_port():
@@ -31,7 +31,7 @@ def free_port():
 
 
 def start_server(port):
-    from util.visdom_server import LocalServer
+    from util.monitor.visdom_server import LocalServer
 
     server = LocalServer(port, scripts=False)
     wait(lambda: listens(port))
@@ -57,7 +57,7 @@ def options(port, **changed):
 
 def window(port, name, env="main"):
     """A window as the server holds it."""
-    from util.visdom_server import Client
+    from util.monitor.visdom_server import Client
 
     return json.loads(Client("http://127.0.0.1", port, env, local=True).get_window_data(name, env))
 

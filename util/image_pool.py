@@ -40,7 +40,7 @@ class ImagePool:
         return old.to(image.device)
 
     def state_dict(self):
-        """Its pictures and the state of its random choices, in types that ``weights_only`` loading accepts."""
+        """Its images and the state of its random choices, in types that ``weights_only`` loading accepts."""
         version, words, gauss = self.rng.getstate()
         return {"images": self.images, "rng": [version, list(words), gauss]}
 

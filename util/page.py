@@ -1,4 +1,4 @@
-"""The parts that pages are made of: head, style, links to files, pictures with a caption, histograms."""
+"""The parts that pages are made of: head, style, links to files, images with a caption, histograms."""
 
 import os
 from math import sqrt
@@ -17,16 +17,16 @@ HEIGHT = 40  # of a histogram's drawing, in units of one bar's width
 
 
 def source(name):
-    """The text of a file of this folder, such as ``page.css``."""
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    """The text of a file below this folder, such as ``page.css``."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def new_page(title, width, css="", javascript="", refresh=None):
-    """A page that needs nothing but itself and its pictures; fill it in ``with page:``.
+    """A page that needs nothing but itself and its images; fill it in ``with page:``.
 
     Args:
         title: what the browser calls it.
-        width: width of a shown picture, pixels; the style sheets know it as ``--shown``.
+        width: width of a shown image, pixels; the style sheets know it as ``--shown``.
         css: the page's own style, added to the common one.
         javascript: the page's script; it runs before the body is there.
         refresh: seconds after which an open page is loaded again.
@@ -59,18 +59,18 @@ def address(path, folder):
     return quote(os.fsencode(Path(relative).as_posix()))
 
 
-def captioned_picture(link, description, caption, linked=True, **attributes):
-    """A picture that is loaded when it comes into view, with its caption.
+def captioned_image(link, description, caption, linked=True, **attributes):
+    """An image that is loaded when it comes into view, with its caption.
 
     Args:
-        link: address of the picture.
+        link: address of the image.
         description: what it shows, for those who do not see it.
         caption: the text below it.
-        linked: whether the picture leads to its file.
-        attributes: more attributes of the picture, such as ``width``.
+        linked: whether the image leads to its file.
+        attributes: more attributes of the image, such as ``width``.
     """
-    picture = img(src=link, alt=description, loading="lazy", **attributes)
-    return figure(a(picture, href=link) if linked else picture, figcaption(caption))
+    image = img(src=link, alt=description, loading="lazy", **attributes)
+    return figure(a(image, href=link) if linked else image, figcaption(caption))
 
 
 def levels_drawing(before, after):

@@ -1,4 +1,4 @@
-"""Preprocessing of pictures and of tensors."""
+"""Preprocessing of images and of tensors."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,14 @@ import torch
 from PIL import Image
 
 from clip import CLIP_MEAN, CLIP_STD, preprocess_tensor
-from clip.preprocess import picture_transform
+from clip.preprocess import image_transform
 
 MEAN = torch.tensor(CLIP_MEAN).view(3, 1, 1)
 STD = torch.tensor(CLIP_STD).view(3, 1, 1)
 
 
-def picture(width, height, mode="RGB"):
-    """A picture of smooth waves."""
+def waves(width, height, mode="RGB"):
+    """An image of smooth waves."""
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x / (5 + c)) * np.cos(y / (7 - c)) for c in range(3)]
     values = (127 + 120 * np.stack(waves, axis=-1)).astype(np.uint8)
@@ -41,8 +41,8 @@ def as_levels(image):
     ],
 )
 def test_resize_and_crop(size, resized, offset):
-    image = picture(*size)
-    out = picture_transform(64)(image)
+    image = waves(*size)
+    out = image_transform(64)(image)
     left, top = offset
     expected = image.resize(resized, Image.Resampling.BICUBIC).crop((left, top, left + 64, top + 64))
     assert out.shape == (3, 64, 64)
@@ -51,18 +51,18 @@ def test_resize_and_crop(size, resized, offset):
 
 
 def test_colours_are_converted_after_the_crop():
-    image = picture(90, 64)
+    image = waves(90, 64)
     image.putalpha(Image.linear_gradient("L").resize((90, 64)))
     expected = image.resize((45, 32), Image.Resampling.BICUBIC).crop((6, 0, 38, 32))
     early = image.convert("RGB").resize((45, 32), Image.Resampling.BICUBIC).crop((6, 0, 38, 32))
-    out = levels(picture_transform(32)(image))
+    out = levels(image_transform(32)(image))
     assert torch.equal(out, as_levels(expected))
     assert not torch.equal(out, as_levels(early))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1"])
 def test_other_modes(mode):
-    out = picture_transform(32)(picture(40, 50, mode))
+    out = image_transform(32)(waves(40, 50, mode))
     assert out.shape == (3, 32, 32)
     assert out.isfinite().all()
 
@@ -83,11 +83,11 @@ def test_tensor_constants_keep_double_precision():
     np.testing.assert_allclose(out[0, :, 0, 0].numpy(), expected, rtol=1e-15)
 
 
-def test_tensor_agrees_with_picture():
-    image = picture(96, 96)
+def test_tensor_agrees_with_image():
+    image = waves(96, 96)
     x = as_levels(image).float().unsqueeze(0) / 255
-    difference = preprocess_tensor(x, resolution=40)[0] - picture_transform(40)(image)
-    assert (difference * STD).abs().max() < 1.5 / 255  # the picture is rounded to 8 bits in between, twice
+    difference = preprocess_tensor(x, resolution=40)[0] - image_transform(40)(image)
+    assert (difference * STD).abs().max() < 1.5 / 255  # the image is rounded to 8 bits in between, twice
 
 
 def test_tensor_is_resized_whole():

@@ -8,7 +8,7 @@ from PIL import Image
 from browser import find_browser
 from commands import ROOT
 from docs import before_after, contact_sheet, gallery
-from pictures import levels
+from sample_images import levels
 
 
 def test_the_strip_shows_each_scene_dark_above_enhanced():
@@ -26,8 +26,8 @@ def test_the_strip_shows_each_scene_dark_above_enhanced():
 def test_the_strip_of_the_readme_is_small():
     file = ROOT / "docs" / "before_after.jpg"
     assert file.stat().st_size < 200_000
-    with Image.open(file) as picture:
-        assert 1150 <= picture.width <= 1250
+    with Image.open(file) as image:
+        assert 1150 <= image.width <= 1250
 
 
 def test_the_screenshot_of_the_readme_is_small():

@@ -9,7 +9,7 @@ import pytest
 
 from commands import ROOT
 from documents import BLOCK, ENGLISH, HOW_TO, PAIRS, TEXTS, TWIN, anchors, links, resolve, spans
-from pictures import photograph
+from sample_images import photograph
 
 LONGEST = {"README.md": 150, "README.zh-CN.md": 150, "saves/demo/README.md": 60}  # lines
 FOLDERS = ("options/", "models/", "data/", "clip/", "util/", "benchmarks/", "tests/", "docs/")

@@ -11,8 +11,8 @@ import pytest
 
 from commands import ROOT, run
 from documents import HOW_TO, TEXTS
-from pictures import photograph
-from util.loss_log import read_losses
+from sample_images import photograph
+from util.monitor.loss_log import read_losses
 
 PACKAGES = ("options", "models", "data", "clip", "util", "benchmarks")
 
@@ -55,7 +55,7 @@ def typed(text, command):
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
-    """A copy of the project with all examples of the how-to in it, and two pairs of pictures; and the how-to."""
+    """A copy of the project with all examples of the how-to in it, and two pairs of images; and the how-to."""
     folder, text = tmp_path_factory.mktemp("extended"), TEXTS[HOW_TO]
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -84,9 +84,9 @@ def test_the_examples_are_in_the_style_of_the_house(extended):
 EXAMPLES = """
 import torch
 from data.aligned_dataset import AlignedDataset
-from models.edges import EdgeFilter
-from models.generators import build_generator
-from models.losses import gray_world
+from models.losses.edges import EdgeFilter
+from models.networks.generators import build_generator
+from models.losses.losses import gray_world
 from options.train_options import TrainOptions
 
 x = torch.rand(2, 6, 12, 16)

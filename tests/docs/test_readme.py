@@ -19,17 +19,17 @@ from packaging.requirements import Requirement
 
 from commands import ROOT
 from documents import BLOCK, ENGLISH, HOW_TO, spans
-from models.text_prior import load_clip
+from models.losses.text_prior import load_clip
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
-from pictures import enhancer_folder, photograph, training_folder
+from sample_images import enhancer_folder, photograph, training_folder
 from util.errors import WorkError
 
 COMMANDS = ("python ", "torchrun ", "make ", "pip ", "source ", ".venv\\")  # what a command begins with
 
 TROUBLES = ENGLISH["docs/troubleshooting.md"]
 
-# Appended, and only there to make a command small: networks, pictures, epochs; no GPU, no download, no server.
+# Appended, and only there to make a command small: networks, images, epochs; no GPU, no download, no server.
 SMALL = "--ngf 16 --ndf 8 --load_size 32 --crop_size 32 --max_dataset_size 2 --num_threads 0 --n_epochs 1"
 SMALLER = {
     "train.py": f"{SMALL} --n_epochs_decay 0 --print_freq 1 --no_text --gpu_ids -1 --display_id 0",
@@ -78,7 +78,7 @@ def python(patch, line, last=""):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A folder with all that the commands name: pictures, weights, and a run that the README's command has trained."""
+    """A folder with all that the commands name: images, weights, and a run that the README's command has trained."""
     root = tmp_path_factory.mktemp("prepared")
     training_folder(root / "dataset", count=2)
     for folder, brightness in (("photos", 0.2), ("low", 0.2), ("high", 1), ("mixed/trainA", 0.2), ("mixed/trainB", 1)):
@@ -99,7 +99,7 @@ def prepared(tmp_path_factory):
 def box(prepared, tmp_path, monkeypatch):
     """A copy of that folder, in which a command runs."""
     monkeypatch.chdir(shutil.copytree(prepared, tmp_path, dirs_exist_ok=True))
-    # What takes minutes or seconds at full size and is tested small elsewhere: measuring, pictures of 640 pixels.
+    # What takes minutes or seconds at full size and is tested small elsewhere: measuring, images of 640 pixels.
     figures = dict.fromkeys(("first", "needed", "done", "bytes", "memory"), 1) | {"seconds": [1], "ceilings": [1]}
     monkeypatch.setattr("benchmarks.run._in_a_process", lambda *_, **__: figures)
     monkeypatch.setattr("benchmarks.run.ceilings", lambda device: {"fp32": 1, "bf16": 1, "copy": 1})
@@ -203,11 +203,11 @@ def test_a_quoted_line_is_what_the_program_says(box, monkeypatch, capsys, quote)
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     if "memory" in quote:
-        monkeypatch.setattr("models.inference.Inference._whole", out_of_memory)
+        monkeypatch.setattr("models.inference.runner.Inference._whole", out_of_memory)
         monkeypatch.setattr("models.nerco_model.NeRCoModel.forward", out_of_memory)
     elif "visdom" in quote:
         monkeypatch.setitem(sys.modules, "visdom", None)
-        monkeypatch.delitem(sys.modules, "util.visdom_server", raising=False)
+        monkeypatch.delitem(sys.modules, "util.monitor.visdom_server", raising=False)
     elif "GPU found" in quote:
         monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     elif "fit" in quote:

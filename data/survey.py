@@ -1,0 +1,106 @@
+"""Reading all images of a training run before it starts: which are damaged, and how large they are."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from PIL import Image
+from tqdm import tqdm
+
+from data.transforms import preprocess
+from util.errors import WorkError
+from util.image_io.finding import domain_folders, find_images, open_rgb
+from util.image_io.tensors import in_pixels
+
+
+class ImageSurvey:
+    """Decodes every image of both folders, as training will.
+
+    Args:
+        opt: reads dataroot, phase, direction, max_dataset_size, num_threads, batch_size and what ``preprocess``
+            needs.
+
+    ``problems`` (WorkErrors) and ``warnings`` (lines) say what was found; ``complete``, whether both folders hold
+    images.
+    """
+
+    def __init__(self, opt):
+        self.opt, self.problems, self.warnings, found = opt, [], [], {}
+        for kind, folder in zip(("low-light", "normal-light"), domain_folders(opt), strict=True):
+            try:
+                found[kind] = find_images(folder)[: opt.max_dataset_size]
+            except WorkError as error:
+                self.problems.append(error)
+        self.complete = len(found) == 2
+        self.sizes = {kind: sorted(self._read(kind, paths), key=_area) for kind, paths in found.items()}
+        self._look_for_small_ones()
+        self._look_for_batches_of_different_sizes()
+
+    def rows(self):
+        """Smallest, median and largest size of each kind, rows {title: text} of the plan."""
+        return {kind.removesuffix("-light"): _spread(sizes) for kind, sizes in self.sizes.items()}
+
+    def pixels(self):
+        """How many pixels training sees of the median low-light image."""
+        sizes = self.sizes["low-light"]
+        return _area(self._prepared(sizes[len(sizes) // 2])) if sizes else 0
+
+    def _read(self, kind, paths):
+        pool = ThreadPoolExecutor(max(1, self.opt.num_threads))
+        try:
+            read = pool.map(_size_of, paths)
+            results = list(tqdm(read, f"reading {kind}", len(paths), unit="image", dynamic_ncols=True))
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for all of them
+        self.problems += [result for result in results if isinstance(result, WorkError)]
+        return [result for result in results if not isinstance(result, WorkError)]
+
+    def _look_for_small_ones(self):
+        crop = self.opt.crop_size
+        for kind, sizes in self.sizes.items():
+            small = sum(self._is_enlarged(*size) for size in sizes)
+            if small:
+                self.warnings.append(
+                    f"{small} of {len(sizes)} {kind} images are smaller than the crop, {crop}x{crop} pixels, "
+                    "and will be enlarged"
+                )
+
+    def _is_enlarged(self, width, height):
+        opt, sides = self.opt, [width, height]
+        if opt.preprocess.startswith("scale_width"):
+            sides += [opt.load_size, opt.load_size * height / width]
+        return opt.preprocess.endswith("crop") and min(sides) < opt.crop_size
+
+    def _look_for_batches_of_different_sizes(self):
+        opt = self.opt
+        if opt.batch_size == 1 or opt.preprocess.endswith("crop"):
+            return
+        if len({self._prepared(size) for size in set(self.sizes.get("low-light", ()))}) > 1:
+            self.problems.append(
+                WorkError(
+                    f"--batch_size {opt.batch_size}: images of different sizes cannot share a batch: "
+                    "use --batch_size 1, or a --preprocess that crops"
+                )
+            )
+
+    def _prepared(self, size):
+        """The size in which training sees an image of this size."""
+        opt = self.opt
+        sides = (opt.load_size, opt.crop_size, opt.size_multiple, opt.smallest_side)
+        return preprocess(Image.new("1", size), opt.preprocess, *sides).size
+
+
+def _size_of(path):
+    try:
+        return open_rgb(path).size
+    except WorkError as error:
+        return error
+
+
+def _area(size):
+    return size[0] * size[1]
+
+
+def _spread(ordered):
+    if not ordered:
+        return "not one image can be read"
+    smallest, median, largest = (ordered[i] for i in (0, len(ordered) // 2, -1))
+    return f"smallest {in_pixels(smallest)}, median {in_pixels(median)}, largest {in_pixels(largest)} pixels"

@@ -1,0 +1,49 @@
+"""Which parts NeRCo consists of, and what is left of it when some are removed (``--ablate``)."""
+
+from models.networks.discriminators import build_discriminator
+from models.networks.generators import build_generator
+from models.networks.layers import init_weights
+from models.networks.mask_extractor import MaskExtractor
+from models.networks.nrn import NRN
+
+# What --ablate can remove, and what then happens.
+PARTS = {
+    "nrn": "no normalisation: the enhancer is given the image twice",
+    "mask": "no mask extractor: a mask of ones, no mask losses",
+    "text": "no text term, as with --no_text",
+    "edge": "no edge discriminators",
+    "color": "no colour discriminators",
+    "dual_loop": "only A -> B -> A: no fake_A, no rec_B",
+    "identity": "no identity terms",
+    "consistency": "nothing keeps pre_A near A (PreConsis)",
+}
+
+
+def generative_parts(ablated):
+    """Names of the networks that produce images, without those that ``--ablate`` removes."""
+    return ["Pre"] * ("nrn" not in ablated) + ["G_A", "G_B"] + ["H"] * ("mask" not in ablated)
+
+
+def discriminative_parts(ablated):
+    """Names of the discriminators; one that would have no fakes to judge is left out, too."""
+    normalises, degrades = "nrn" not in ablated, "dual_loop" not in ablated
+    parts = []
+    if "color" not in ablated:
+        parts += ["D_A"] + ["D_B"] * (degrades or normalises)
+    if "edge" not in ablated:
+        parts += ["D_A_edge"] + ["D_B_edge"] * degrades
+    return parts
+
+
+def build_part(name, opt):
+    """The network called ``name`` in a checkpoint, initialised as the options say."""
+    shape = {"ngf": opt.ngf, "norm": opt.norm, "dropout": opt.dropout}
+    if name == "Pre":
+        network = NRN(coords=opt.nrn_coords, **shape)
+    elif name == "H":
+        network = MaskExtractor(**shape)
+    elif name.startswith("G"):
+        network = build_generator(opt.netG, 6 if name == "G_A" else 3, **shape)
+    else:
+        network = build_discriminator(opt.netD, 3, opt.ndf, opt.n_layers_D, opt.norm)
+    return init_weights(network, opt.init_type, opt.init_gain)

@@ -1,0 +1,89 @@
+"""The adversarial objectives, and distances of images."""
+
+import torch
+import torch.nn.functional as F
+
+from util.precision import full, in_full_precision
+
+GAN_MODES = ("lsgan", "vanilla", "wgangp")
+
+# Orthonormal axes of RGB: brightness; red against blue; green against both.
+OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+OPPONENT /= OPPONENT.norm(dim=1, keepdim=True)
+# Of squared differences along the last two. Photographs vary along green least of all, and with equal weights greens
+# and reds are learned last.
+COLOUR_WEIGHTS = torch.tensor([2.0, 10.0])
+STRUCTURE_WEIGHT = 0.2  # of 1 - SSIM beside those distances; about a quarter of the whole
+C1, C2 = (2 * 0.01) ** 2, (2 * 0.03) ** 2  # what keeps SSIM's fractions finite, for values that span 2
+
+
+def gan_loss(mode, scores, is_real):
+    """How far a discriminator's scores are from a verdict, averaged over all patches: a scalar tensor.
+
+    Args:
+        mode: ``lsgan``, the squared error (Mao et al. 2017; the paper's); ``vanilla``, the cross entropy of
+            logits (Goodfellow et al. 2014); ``wgangp``, the critic's mean, negative for real (Gulrajani et al. 2017).
+        scores: the discriminator's output (N, 1, h, w), unbounded.
+        is_real: the verdict asked for.
+    """
+    scores = full(scores)
+    if mode == "wgangp":
+        return -scores.mean() if is_real else scores.mean()
+    target = torch.full_like(scores, float(is_real))
+    if mode == "lsgan":
+        return F.mse_loss(scores, target)
+    return F.binary_cross_entropy_with_logits(scores, target)
+
+
+def l1(x, y):
+    """The mean absolute difference of two tensors of one shape, in at least single precision: a scalar."""
+    return F.l1_loss(full(x), full(y))
+
+
+def opponent_distance(x, y):
+    """How far brightness and two opponent colours are off: (N, 3, H, W) twice -> a scalar.
+
+    The mean absolute difference along the three axes, plus weighted mean squared differences of colours. The gradient
+    of ``l1`` has no colour where brightness is further off than colour is: all three channels are then wrong in the
+    same direction. Here each axis is judged alone. And a network that cannot tell colours yet answers an absolute
+    difference with their median, which is gray, but a squared one with their mean, which leads on to colours.
+    """
+    with in_full_precision(x):
+        difference = full(x) - full(y)
+        along = torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference)
+        of_colours = COLOUR_WEIGHTS.to(difference) * along[:, 1:].square().mean((0, 2, 3))
+        return along.abs().mean() + of_colours.sum()
+
+
+def restoration_distance(x, y):
+    """How far a restored image is from the true one, in colours and in structure: (N, 3, H, W) twice -> a scalar."""
+    return opponent_distance(x, y) + STRUCTURE_WEIGHT * structural_dissimilarity(x, y)
+
+
+def structural_dissimilarity(x, y):
+    """1 - SSIM (Wang et al. 2004), from 0 for equal images to 2: (N, 3, H, W) twice, in [-1, 1] -> a scalar.
+
+    The mean over the channels and over windows of 8x8 pixels, four pixels apart: a sixteenth of all windows tells the
+    same at a sixteenth of the cost. H and W are at least 8.
+    """
+    x, y = full(x), full(y)
+    means = F.avg_pool2d(torch.cat([x, y, x * x, y * y, x * y], dim=1), 8, stride=4)
+    mean_x, mean_y, xx, yy, xy = means.chunk(5, dim=1)
+    variance_x, variance_y, covariance = xx - mean_x.square(), yy - mean_y.square(), xy - mean_x * mean_y
+    # Values as far from black as they are above -1; variances of [-1, 1] are four times those of [0, 1].
+    mean_x, mean_y = mean_x + 1, mean_y + 1
+    light = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
+    return 1 - (light * (2 * covariance + C2) / (variance_x + variance_y + C2)).mean()
+
+
+def gradient_penalty(discriminator, real, fake):
+    """The mean of (|grad D(x)| - 1)^2 at random points x between real and fake images (Gulrajani et al. 2017).
+
+    Args:
+        real, fake: (N, 3, H, W), one shape.
+    """
+    along = torch.rand(real.shape[0], 1, 1, 1, dtype=real.dtype, device=real.device)
+    between = (along * real + (1 - along) * fake).detach().requires_grad_()
+    scores = discriminator(between)
+    (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()

@@ -1,0 +1,116 @@
+"""Layers that several networks share: the residual block, the ResNet trunk, weight initialisation."""
+
+import torch
+from torch import nn
+
+from models.kernels.norms import conv_has_bias, norm_layer
+from models.kernels.winograd import Conv3x3
+
+INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
+
+
+class ResidualBlock(nn.Module):
+    """x + branch(x): two 3x3 convolutions with reflection padding, no ReLU after the sum.
+
+    (N, channels, H, W) -> the same shape; H and W are at least 2.
+    """
+
+    def __init__(self, channels, norm, dropout=False):
+        super().__init__()
+        bias = conv_has_bias(norm)
+        self.conv_block = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            Conv3x3(channels, channels, bias=bias),
+            norm_layer(norm, channels),
+            nn.ReLU(inplace=True),
+            *([nn.Dropout(0.5)] if dropout else []),
+            nn.ReflectionPad2d(1),
+            Conv3x3(channels, channels, bias=bias),
+            norm_layer(norm, channels),
+        )
+
+    def forward(self, x):
+        return x + self.conv_block(x)
+
+
+def resnet_trunk(in_channels, ngf, norm, dropout, n_blocks):
+    """The layers of the ResNet generator up to its last ReLU, as a list (the caller appends its head).
+
+    Together they map (N, in_channels, H, W) to (N, ngf, H, W); H and W are multiples of 4 and at least 8.
+    """
+    bias = conv_has_bias(norm)
+    layers = [
+        nn.ReflectionPad2d(3),
+        nn.Conv2d(in_channels, ngf, 7, bias=bias),
+        norm_layer(norm, ngf),
+        nn.ReLU(inplace=True),
+    ]
+    for width in (ngf, 2 * ngf):  # down to a quarter of the resolution
+        layers += [
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias),
+            norm_layer(norm, 2 * width),
+            nn.ReLU(inplace=True),
+        ]
+    layers += [ResidualBlock(4 * ngf, norm, dropout) for _ in range(n_blocks)]
+    for width in (4 * ngf, 2 * ngf):  # and back up
+        layers += [
+            nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
+            norm_layer(norm, width // 2),
+            nn.ReLU(inplace=True),
+        ]
+    return layers
+
+
+def init_weights(network, init_type="normal", gain=0.02):
+    """Initialise every convolution and linear layer of ``network`` in place, and return it.
+
+    Args:
+        init_type: ``normal`` N(0, gain), ``xavier`` (normal), ``kaiming`` (normal, fan-in; no gain), ``orthogonal``.
+        gain: the standard deviation (normal) or the scaling factor (xavier, orthogonal).
+
+    Biases become 0; the scale of a batch norm is drawn from N(1, gain).
+    """
+    fill = {
+        "normal": lambda weight: nn.init.normal_(weight, 0.0, gain),
+        "xavier": lambda weight: nn.init.xavier_normal_(weight, gain=gain),
+        "kaiming": lambda weight: nn.init.kaiming_normal_(weight, a=0, mode="fan_in"),
+        "orthogonal": lambda weight: nn.init.orthogonal_(weight, gain=gain),
+    }[init_type]
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            fill(module.weight)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, gain)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def batched(network, *inputs, call=lambda network, x: network(x)):
+    """One call of ``network`` on several inputs that do not depend on each other; a list of its outputs.
+
+    Every layer but batch norm treats each sample of a batch alone, so the outputs are those of separate calls;
+    with a batch norm in training, whose statistics would mix, the calls stay separate, and so they do where
+    shapes differ.
+
+    Args:
+        inputs: tensors (N, C, H, W).
+        call: how the network is called.
+    """
+    mixes = any(isinstance(module, nn.BatchNorm2d) and module.training for module in network.modules())
+    if len(inputs) < 2 or mixes or len({x.shape for x in inputs}) > 1:
+        return [call(network, x) for x in inputs]
+    outputs = call(network, torch.cat(inputs))  # (len(inputs) * N, ...)
+    return list(outputs.chunk(len(inputs)))
+
+
+def keep_tanh_sloping(network, slope=0.1):
+    """Add ``slope`` to the gradient of a network's tanh layers, from now on; what they compute stays the same.
+
+    A saturated tanh has no slope, so no distance of images can bring a value back that has gone too far.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Tanh):
+            layer.register_forward_hook(lambda _, given, answer: answer + slope * (given[0] - given[0].detach()))

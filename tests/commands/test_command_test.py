@@ -1,0 +1,160 @@
+"""python test.py, run for real: images in, images and a page out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from commands import error_line, error_lines, run
+from golden_weights import golden_arrays
+from sample_images import enhancer_folder, levels, photograph, save_deep_png, training_folder
+
+pytestmark = pytest.mark.commands
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder saves/ with untrained weights ``small`` in the authors' form."""
+    root = tmp_path_factory.mktemp("weights")
+    enhancer_folder(root / "saves" / "small")
+    return root / "saves"
+
+
+def enhance(folder, weights, *flags):
+    return run("test.py", "--checkpoints_dir", weights, "--name", "small", *flags, cwd=folder)
+
+
+def test_the_golden_image_within_a_gray_level(tmp_path, released_weights):
+    golden = golden_arrays("nerco/full.npz")
+    (tmp_path / "saves" / "LSRW").mkdir(parents=True)
+    for net, network in released_weights.items():
+        torch.save(network.state_dict(), tmp_path / "saves" / "LSRW" / f"latest_net_{net}.pth")
+    (tmp_path / "dataset" / "testA").mkdir(parents=True)
+    # In 16 bits: rounded to 8, the input itself would move the output of these weights by up to 8 levels.
+    deep = ((golden["real_A"][0] + 1) / 2 * 65535).round().permute(1, 2, 0).numpy().astype(np.uint16)
+    save_deep_png(tmp_path / "dataset" / "testA" / "a.png", deep)
+
+    done = run("test.py", "--dataroot", "./dataset", "--name", "LSRW", "--preprocess=none", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.splitlines()[-1])
+    assert page == tmp_path / "results" / "LSRW" / "test_latest" / "index.html" and page.is_file()
+    saved = levels(Image.open(page.parent / "images" / "a_fake_B.png"))
+    expected = ((golden["fake_B"][0] + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy()
+    assert np.abs(saved - expected).max() <= 1
+
+
+def test_a_folder_of_every_kind_of_image(tmp_path, weights):
+    source = tmp_path / "pictures"
+    (source / "a").mkdir(parents=True)
+    (source / "b").mkdir()
+    image = photograph((37, 22), brightness=0.3)
+    image.save(source / "a" / "x.png")
+    image.save(source / "b" / "x.PNG")
+    image.resize((9, 5)).save(source / "x.jpg")
+    image.resize((1, 1)).save(source / "dot.bmp")
+    image.quantize(8).save(source / "palette.png")
+    image.convert("CMYK").save(source / "print.tif")
+    image.convert("L").save(source / "gray.webp", lossless=True)
+    Image.fromarray(levels(image.convert("L")).astype(np.uint16) * 257).save(source / "deep.png")
+    transparent = image.copy()
+    transparent.putalpha(99)
+    transparent.save(source / "see through & <b> '#1' 100%.png")
+
+    done = enhance(tmp_path, weights, "--dataroot", source, "--num_threads", "2")
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.splitlines()[-1])
+    images = page.parent / "images"
+    sizes = {path.name.removesuffix("_fake_B.png"): Image.open(path).size for path in images.glob("*_fake_B.png")}
+    assert sizes == {
+        "a_x": (37, 22),
+        "b_x": (37, 22),
+        "x": (9, 5),
+        "dot": (1, 1),
+        "palette": (37, 22),
+        "print": (37, 22),
+        "gray": (37, 22),
+        "deep": (37, 22),
+        "see through & <b> '#1' 100%": (37, 22),
+    }
+    result = Image.open(images / "see through & <b> '#1' 100%_fake_B.png")
+    assert result.mode == "RGBA" and (levels(result)[..., 3] == 99).all()
+    assert (
+        levels(Image.open(images / "deep_real_A.png")).tolist()
+        == levels(Image.open(images / "gray_real_A.png")).tolist()
+    )
+
+
+def test_one_bad_image_does_not_stop_the_others(tmp_path, weights):
+    data = training_folder(tmp_path / "dataset", count=2)
+    (data / "testA" / "text.png").write_text("not an image")
+    photograph((64, 64)).save(data / "testA" / "cut.jpg")
+    whole = (data / "testA" / "cut.jpg").read_bytes()
+    (data / "testA" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+
+    done = enhance(tmp_path, weights, "--dataroot", data)
+    assert done.returncode == 1
+    lines = error_lines(done)
+    assert [line.split(":")[0] for line in lines[:2]] == ["error", "error"]
+    assert "cut.jpg: cannot read this image" in lines[0] and "text.png: cannot read this image" in lines[1]
+    assert lines[2] == "2 of 4 images failed" and len(lines) == 3
+    page = Path(done.stdout.splitlines()[-1])
+    assert len(list((page.parent / "images").glob("*_fake_B.png"))) == 2
+    assert page.read_text().count("failed: ") == 2
+
+
+def test_other_sizes_on_request(tmp_path, weights):
+    photograph((60, 40)).save(tmp_path / "p.png")
+    flags = ["--dataroot", tmp_path / "p.png", "--preprocess", "scale_width", "--load_size", "30"]
+    done = enhance(tmp_path, weights, *flags, "--aspect_ratio", "2", "--results_dir", "out")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "out" / "small" / "test_latest" / "images" / "p_fake_B.png").size == (60, 20)
+
+
+def test_b_is_never_read(tmp_path, weights):
+    data = training_folder(tmp_path / "dataset", count=1)
+    (data / "testB").mkdir()
+    (data / "testB" / "broken.png").write_text("not an image")
+    assert enhance(tmp_path, weights, "--dataroot", data).returncode == 0
+
+
+def remove_key(saves):
+    path = saves / "small" / "latest_net_H.pth"
+    state = torch.load(path)
+    del state["conv1.weight"]
+    torch.save(state, path)
+
+
+@pytest.mark.parametrize(
+    "spoil, flags, status, told",
+    [
+        (None, ["--dataroot", "nowhere"], 1, "nowhere: no such folder"),
+        (None, ["--dataroot", "saves"], 1, "saves: no images"),
+        (None, ["--ngf", "64"], 2, "--ngf 64: the weights in small have 16"),
+        (None, ["--name", "typo"], 1, "check --name"),
+        (None, ["--epoch", "7"], 1, "--epoch can be latest"),
+        (None, ["--results_dir", "images/p.png"], 1, "cannot make this folder"),
+        (None, ["--load_size", "0"], 2, "'0' is not a whole number from 1 up"),
+        (remove_key, [], 1, "latest_net_H.pth: does not fit this network: conv1.weight is missing"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, spoil, flags, status, told):
+    enhancer_folder(tmp_path / "saves" / "small")
+    (tmp_path / "pictures").mkdir()
+    photograph((16, 16)).save(tmp_path / "pictures" / "p.png")
+    if spoil:
+        spoil(tmp_path / "saves")
+    done = run("test.py", "--dataroot", "pictures", "--name", "small", *flags, cwd=tmp_path)
+    assert done.returncode == status
+    assert told in error_line(done)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_gpu_that_is_not_there(tmp_path, weights):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    photograph((16, 16)).save(tmp_path / "p.png")
+    done = enhance(tmp_path, weights, "--dataroot", tmp_path / "p.png", "--gpu_ids", "3")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == "no GPU found: computing on the CPU"

@@ -1,0 +1,238 @@
+"""Unpaired batches: what is drawn, in which order, and what goes wrong in one line."""
+
+import weakref
+from collections import deque
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+import torch
+
+from data import create_dataset
+from options.test_options import TestOptions
+from options.train_options import TrainOptions
+from sample_images import levels, photograph, save_deep_png, training_folder
+from util.errors import WorkError
+from util.image_io.tensors import to_image
+
+
+def training_data(root, *flags):
+    needed = ["--dataroot", str(root), "--name", "n", "--num_threads", "0", "--preprocess", "crop", "--crop_size", "24"]
+    return create_dataset(TrainOptions().parse([*needed, *flags]))
+
+
+def drawn(data, epoch, skip=0):
+    data.start_epoch(epoch, skip)
+    return [
+        (path, tensor.sum().item()) for batch in data for path, tensor in zip(batch["A_paths"], batch["B"], strict=True)
+    ]
+
+
+def test_an_epoch_shows_every_low_light_image_once(tmp_path):
+    training_folder(tmp_path, count=5)
+    data = training_data(tmp_path)
+    first, second = [[path for path, _ in drawn(data, epoch)] for epoch in (1, 2)]
+    assert sorted(first) == sorted(second) == [str(path) for path in data.dataset.a_paths]
+    assert first != second
+
+
+def test_the_longer_folder_sets_the_length(tmp_path):
+    training_folder(tmp_path, count=2)
+    for i in range(3):
+        photograph((40, 40)).save(tmp_path / "trainB" / f"more{i}.png")
+    data = training_data(tmp_path)
+    assert len(data) == 5
+    assert [path for path, _ in drawn(data, 1)].count(str(data.dataset.a_paths[0])) in (2, 3)
+
+
+def test_batches_do_not_depend_on_workers_or_on_what_came_before(tmp_path):
+    training_folder(tmp_path, count=5)
+    alone = drawn(training_data(tmp_path), 3)
+    assert drawn(training_data(tmp_path, "--num_threads", "2"), 3) == alone
+    assert drawn(training_data(tmp_path), 3, skip=2) == alone[2:]
+    assert drawn(training_data(tmp_path, "--seed", "1"), 3) != alone
+
+
+def test_serial_batches_go_in_order(tmp_path):
+    training_folder(tmp_path)
+    data = training_data(tmp_path, "--serial_batches", "--batch_size", "2")
+    data.start_epoch(1)
+    batches = list(data)
+    assert [len(batch["A"]) for batch in batches] == [2, 1]
+    for letter, paths in (("A", data.dataset.a_paths), ("B", data.dataset.b_paths)):
+        assert [path for batch in batches for path in batch[f"{letter}_paths"]] == [str(path) for path in paths]
+
+
+def test_tensors(tmp_path):
+    training_folder(tmp_path)
+    batch = next(iter(training_data(tmp_path)))
+    assert batch["A"].shape == batch["B"].shape == (1, 3, 24, 24)
+    assert batch["A"].dtype == torch.float32
+    assert -1 <= batch["A"].min() < batch["A"].max() < -0.4 < batch["B"].max() <= 1
+
+
+def test_b_takes_the_size_of_a(tmp_path):
+    training_folder(tmp_path, count=1, size=(41, 33))
+    photograph((90, 70), "chelsea").save(tmp_path / "trainB" / "chelsea0.png")
+    batch = next(iter(training_data(tmp_path, "--preprocess", "none")))
+    assert batch["A"].shape == batch["B"].shape == (1, 3, 32, 40)
+
+
+def test_flips(tmp_path):
+    training_folder(tmp_path, count=1, size=(24, 24))
+    plain, mixed = training_data(tmp_path, "--no_flip"), training_data(tmp_path)
+    seen = [next(iter(plain))["A"] for epoch in range(1, 20) if not plain.start_epoch(epoch)]
+    assert all(torch.equal(x, seen[0]) for x in seen)
+    seen = [next(iter(mixed))["A"] for epoch in range(1, 20) if not mixed.start_epoch(epoch)]
+    flipped = sum(torch.equal(x, seen[0].flip(-1)) for x in seen)
+    assert 3 < flipped < 16 and flipped + sum(torch.equal(x, seen[0]) for x in seen) == len(seen)
+
+
+def test_direction_swaps_the_domains(tmp_path):
+    training_folder(tmp_path)
+    data = training_data(tmp_path, "--direction", "BtoA")
+    assert data.dataset.a_paths[0].parent.name == "trainB"
+
+
+@pytest.mark.parametrize("threads", ["0", "2"])
+def test_an_unreadable_image_stops_training_in_one_line(tmp_path, threads):
+    training_folder(tmp_path)
+    (tmp_path / "trainA" / "coffee1.png").write_text("text")
+    with pytest.raises(WorkError, match=r"coffee1\.png: cannot read this image") as caught:
+        drawn(training_data(tmp_path, "--num_threads", threads), 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_sizes_that_cannot_share_a_batch(tmp_path):
+    training_folder(tmp_path, size=(40, 36))
+    photograph((80, 80)).save(tmp_path / "trainA" / "coffee1.png")
+    with pytest.raises(WorkError, match="--batch_size 1"):
+        drawn(training_data(tmp_path, "--preprocess", "none", "--batch_size", "3"), 1)
+
+
+def single_data(root, *flags):
+    return create_dataset(TestOptions().parse(["--dataroot", str(root), "--name", "n", *flags]))
+
+
+def test_images_to_enhance(tmp_path):
+    training_folder(tmp_path, count=3)
+    (tmp_path / "testA" / "broken.png").write_text("text")
+    data = single_data(tmp_path)
+    samples = list(data)
+    assert len(data) == len(samples) == 4
+    assert [sample["name"] for sample in samples] == ["broken", "coffee0", "coffee1", "coffee2"]
+    assert "cannot read" in str(samples[0]["error"])
+    assert [sample["A"].shape for sample in samples[1:]] == [(1, 3, 36, 40 + i) for i in range(3)]
+
+
+def test_a_folder_or_a_file_will_do(tmp_path):
+    training_folder(tmp_path)
+    assert len(single_data(tmp_path / "trainA")) == 3
+    assert [s["name"] for s in single_data(tmp_path / "trainA" / "coffee1.png")] == ["coffee1"]
+    assert len(single_data(tmp_path, "--max_dataset_size", "2")) == 2
+    assert next(iter(single_data(tmp_path, "--preprocess", "scale_width", "--load_size", "20")))["A"].shape[-1] == 20
+    (tmp_path / "notes.txt").write_text("text")
+    with pytest.raises(WorkError, match=r"notes\.txt: not an image"):
+        single_data(tmp_path / "notes.txt")
+
+
+def test_what_was_made_before_is_not_enhanced_again(tmp_path):
+    for name in ("a.png", "results/LSRW/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        photograph((8, 6)).save(tmp_path / name)
+    assert single_data(tmp_path, "--results_dir", str(tmp_path / "results")).names == ["a"]
+    assert single_data(tmp_path, "--results_dir", str(tmp_path / "elsewhere")).names == ["a", "b"]
+
+
+def test_samples_say_what_their_file_says(tmp_path):
+    image = photograph((8, 6))
+    exif = image.getexif()
+    exif[0x010F] = "Maker"
+    image.save(tmp_path / "a.jpg", exif=exif)
+    image.putalpha(99)
+    image.save(tmp_path / "b.png")
+    save_deep_png(tmp_path / "c.png", np.full((6, 8, 4), 300, np.uint16))
+    a, b, c = single_data(tmp_path)
+    assert set(a) == set(b) == set(c) == {"A", "A_paths", "name", "alpha", "icc", "exif", "deep"}
+    assert b"Maker" in a["exif"] and b["exif"] is None
+    assert [sample["deep"] for sample in (a, b, c)] == [False, False, True]
+    assert a["alpha"] is None and (levels(b["alpha"]) == 99).all() and (levels(c["alpha"]) == 1).all()
+    assert c["A"].shape == (1, 3, 6, 8) and torch.allclose(c["A"], torch.tensor(300 / 65535 * 2 - 1))
+
+
+def test_deep_images_are_resized_at_full_precision(tmp_path):
+    image = photograph((40, 24))
+    image.save(tmp_path / "a.png")
+    save_deep_png(tmp_path / "b.png", np.dstack([np.asarray(image), np.full((24, 40), 99)]).astype(np.uint16) * 257)
+    plain, deep = single_data(tmp_path, "--preprocess", "scale_width_and_crop", "--load_size", "20", "--crop_size", "9")
+    assert deep["A"].shape == plain["A"].shape == (1, 3, 9, 9)
+    assert np.abs(levels(to_image(deep["A"][0])) - levels(to_image(plain["A"][0]))).max() <= 1
+    assert ((deep["A"] + 1) * 127.5 % 1).sub(0.5).abs().min() < 0.1  # between the levels of 8 bits
+    assert deep["alpha"].size == (9, 9) and deep["A"].abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    "threads, limit, most",
+    [
+        (3, 10_000, 3),  # so many threads
+        (8, 250, 2),  # 100 pixels each
+        (8, 99, 1),
+    ],
+)
+def test_few_images_wait(tmp_path, monkeypatch, threads, limit, most):
+    for i in range(6):
+        photograph((10, 10)).save(tmp_path / f"{i}.png")
+    monkeypatch.setattr("data.single_dataset.MOST_AHEAD", limit)
+    monkeypatch.setattr("data.single_dataset.ThreadPoolExecutor", AtOnce)
+    data = single_data(tmp_path, "--num_threads", str(threads))
+    started, read = [], data.read
+    data.read = lambda index: started.append(index) or read(index)
+    ahead = []
+    for used, sample in enumerate(data):
+        assert sample["name"] == str(used)
+        ahead.append(len(started) - used - 1)
+    assert ahead == [min(most, 5 - used) for used in range(6)]
+
+
+class AtOnce:
+    """In the place of a pool of threads: does at once what it is given."""
+
+    def __init__(self, threads):
+        self.threads = threads
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+def test_a_broken_image_takes_no_room(tmp_path, monkeypatch):
+    (tmp_path / "0.png").write_text("text")
+    for i in (1, 2):
+        photograph((10, 10)).save(tmp_path / f"{i}.png")
+    monkeypatch.setattr("data.single_dataset.MOST_AHEAD", 100)
+    data = single_data(tmp_path, "--num_threads", "4")
+    data._read_ahead(AtOnce(4), to_come := deque([0, 1, 2]), waiting := deque())
+    assert [pixels for pixels, _ in waiting] == [0, 100] and list(to_come) == [2]
+
+
+def test_some_of_the_images(tmp_path):
+    for i in range(4):
+        photograph((8, 6)).save(tmp_path / f"{i}.png")
+    assert [sample["name"] for sample in single_data(tmp_path).samples([3, 1])] == ["3", "1"]
+    assert list(single_data(tmp_path).samples([])) == []
+
+
+def test_a_used_sample_is_let_go(tmp_path):
+    for i in range(3):
+        photograph((10, 10)).save(tmp_path / f"{i}.png")
+    samples = iter(single_data(tmp_path))
+    gone = weakref.ref(next(samples)["A"])
+    assert gone() is None
+    assert len(list(samples)) == 2

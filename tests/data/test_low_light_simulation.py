@@ -1,0 +1,101 @@
+"""Photographs darkened by simulation: how dark, how noisy, how tinted they come out."""
+
+import numpy as np
+import pytest
+
+from data.low_light_simulation import (
+    CONTRASTS,
+    SHOULDERS,
+    darken_at_random,
+    linear_to_srgb,
+    scene_light,
+    srgb_to_linear,
+)
+from sample_images import photograph
+
+
+def darkened(image, seed, level=25.0, scene=None):
+    return darken_at_random(image, level, np.random.default_rng(seed), scene).astype(float)
+
+
+def test_images_come_out_as_dark_as_asked_each_in_its_own_way():
+    bright = np.asarray(photograph((64, 48)))
+    for level in (8, 25, 60):
+        found = [darkened(bright, seed, level) for seed in range(20)]
+        assert {image.shape for image in found} == {bright.shape}
+        means = [image.mean() for image in found]
+        assert np.mean(means) == pytest.approx(level, rel=0.06) and len(set(means)) == len(means)
+        assert max(means) < 1.3 * level and min(means) > level / 1.3
+    assert np.array_equal(found[3], darkened(bright, 3, level))
+
+
+def test_a_part_is_as_dark_as_it_is_in_the_whole():
+    scene = np.full((32, 32, 3), 220, np.uint8)
+    scene[:, :16] = 60
+    shadow, light = scene[:, :16], scene[:, 16:]
+    for seed in range(5):
+        whole = darkened(scene, seed, 40.0)
+        parts = [darkened(part, seed, 40.0, scene).mean() for part in (shadow, light)]
+        assert parts == pytest.approx([whole[:, :16].mean(), whole[:, 16:].mean()], rel=0.15)
+        assert parts[0] < 0.5 * parts[1]
+
+
+def test_no_image_becomes_brighter():
+    dim = np.full((40, 40, 3), 30, np.uint8)
+    found = [darkened(dim, seed, 200.0).mean() for seed in range(10)]
+    lifted = 255.0 * linear_to_srgb(scene_light(dim, CONTRASTS[0], SHOULDERS[1])).max()
+    assert max(found) < lifted + 1 and np.mean(found) < 35  # a tone curve may lift it, more light may not
+
+
+def test_noise_is_as_strong_as_each_channel_is_amplified():
+    gray = np.full((64, 64, 3), 200, np.uint8)
+    dark = [darkened(gray, seed) for seed in range(8)]
+    # Neighbours get as good as the same light, so that what is between them is noise.
+    red, green, blue = np.mean([np.diff(image, axis=1).std((0, 1)) for image in dark], axis=0)
+    assert red > 1.1 * blue > 1.2 * green > 0
+
+
+def test_low_light_is_tinted_mostly_between_warm_and_cool():
+    gray = np.full((16, 16, 3), 200, np.uint8)
+    red, green, blue = np.transpose([darkened(gray, seed).mean((0, 1)) for seed in range(100)])
+    for colour in (red, blue):
+        assert 0.7 < min(colour / green) < 0.9 and 1.1 < max(colour / green) < 1.4
+    assert -0.7 < np.corrcoef(red / green, blue / green)[0, 1] < -0.2  # but each in its own way, too
+    assert (red > blue).mean() > 0.6
+
+
+def test_highlights_are_brighter_than_the_photograph_shows():
+    levels = np.array([[[0] * 3, [12] * 3, [128] * 3, [230] * 3, [255] * 3]], np.uint8)
+    light, shown = scene_light(levels, 1.0, 0.9)[0, :, 0], srgb_to_linear(levels / 255.0)[0, :, 0]
+    assert light[:2] == pytest.approx(shown[:2], rel=0.01)
+    assert (np.diff(light[1:] / shown[1:]) > 0).all() and light[-1] == pytest.approx(-np.log(0.1) / 0.9)
+    assert (1 - np.exp(-0.9 * light)) / 0.9 == pytest.approx(shown)  # what the curve makes of it
+    assert scene_light(levels, 1.3, 0.9)[0, :, 0] == pytest.approx(light**1.3)
+    lamp = np.full((40, 40, 3), 128, np.uint8)
+    lamp[:20] = 255
+    for seed in range(10):
+        dark = srgb_to_linear(darkened(lamp, seed, 40.0) / 255.0)
+        assert dark[:18].mean() > 5 * dark[22:].mean()  # without a shoulder from 3.2, with it from 5.1
+
+
+def test_what_was_clipped_may_have_been_a_lamp():
+    levels = np.array([[[0] * 3, [128] * 3, [220] * 3, [255, 255, 200], [240] * 3, [255] * 3]], np.uint8)
+    times = (scene_light(levels, 1.0, 0.9, lamps=40.0) / scene_light(levels.clip(1), 1.0, 0.9))[0, :, 1]
+    assert times[1:4] == pytest.approx(1) and 1.5 < times[4] < 10 and times[5] == pytest.approx(40)
+    room = np.full((40, 40, 3), 128, np.uint8)
+    room[:8, :8] = 255
+    found = [darkened(room, seed, 25.0) for seed in range(40)]
+    assert all(image.mean() == pytest.approx(25, rel=0.1) for image in found)  # the lamp counts, too
+    ratios = [image[:7, :7].mean() / image[12:, 12:].mean() for image in found]
+    assert 0.1 < np.mean([ratio > 8 for ratio in ratios]) < 0.6 and max(ratios) > 15
+
+
+def test_some_places_get_less_light_than_others():
+    gray = np.full((60, 60, 3), 200, np.uint8)
+    uneven = []
+    for seed in range(20):
+        green = darkened(gray, seed)[..., 1]
+        parts = green.reshape(3, 20, 3, 20).mean((1, 3))  # of neighbours, without noise
+        uneven.append(parts.max() / parts.min())
+        assert np.abs(np.diff(green.reshape(6, 10, 6, 10).mean((1, 3)), axis=0)).max() < green.max() / 2  # smooth
+    assert min(uneven) < 1.05 and max(uneven) > 1.12

@@ -1,0 +1,133 @@
+"""Images in a folder: which are found, what damaged ones say, and what their results are called."""
+
+import os
+
+import pytest
+
+from sample_images import photograph
+from util.errors import WorkError
+from util.image_io.finding import count_pixels, find_images, open_image, output_names
+
+
+def test_finding_images(tmp_path):
+    for name in ("b.PNG", "sub/a.jpeg", "a.TIF", "notes.txt", ".hidden.png", ".cache/x.png", "c.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [str(p.relative_to(tmp_path)) for p in find_images(tmp_path)] == ["a.TIF", "b.PNG", "c.webp", "sub/a.jpeg"]
+
+
+def link(path, target):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+def found(folder, **flags):
+    return [str(path.relative_to(folder)) for path in find_images(folder, **flags)]
+
+
+def test_links_are_followed_once(tmp_path):
+    root, other = tmp_path / "root", tmp_path / "other"
+    for path in (root / "sub" / "a.png", other / "deep" / "b.png", other / ".hidden" / "c.png"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    link(root / "again", root / "sub")  # has its own path, too: that one counts
+    link(root / "sub" / "up", root)
+    link(root / "sub" / "round", root / "sub" / "round")
+    link(root / "far", other)
+    link(root / "far2", other / "deep")
+    link(other / "back", root)
+    link(root / "file.png", root / "sub" / "a.png")
+    link(root / "broken.png", root / "nothing.png")
+    link(root / "itself.png", root / "itself.png")
+    assert found(root) == ["far/deep/b.png", "file.png", "sub/a.png"]
+
+
+def test_a_folder_can_be_left_out(tmp_path):
+    for name in ("a.png", "results/LSRW/b.png", "sub/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    link(tmp_path / "linked", tmp_path / "results")
+    assert found(tmp_path, without=tmp_path / "sub" / ".." / "results") == ["a.png", "sub/c.png"]
+    assert found(tmp_path, without=tmp_path / "nowhere") == ["a.png", "results/LSRW/b.png", "sub/c.png"]
+    assert found(tmp_path, without=tmp_path / "a.png") == ["a.png", "results/LSRW/b.png", "sub/c.png"]
+    assert found(tmp_path / "results", without=tmp_path / "results") == ["LSRW/b.png"]
+    assert found(tmp_path / "results" / "LSRW", without=tmp_path / "results") == ["b.png"]
+
+
+def test_an_unreadable_subfolder_is_named(tmp_path, monkeypatch):
+    for name in ("a.png", "sub/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(WorkError, match=r"sub: cannot read this folder \(Permission denied\)"):
+        find_images(tmp_path)
+
+
+def test_pixels_are_counted_by_the_header(tmp_path):
+    photograph((20, 12)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    (tmp_path / "b.png").write_text("text")
+    assert [count_pixels(tmp_path / name) for name in ("a.png", "b.png", "c.png")] == [240, 0, 0]
+
+
+def test_no_folder_and_no_images(tmp_path):
+    with pytest.raises(WorkError, match="no such folder"):
+        find_images(tmp_path / "missing")
+    with pytest.raises(WorkError, match="no images"):
+        find_images(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["text", "truncated", "empty", "missing"])
+def test_damaged_images_are_named(tmp_path, damage):
+    path = tmp_path / "image.jpg"
+    photograph((64, 48)).save(path)
+    if damage == "text":
+        path.write_text("not an image")
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[:600])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    with pytest.raises(WorkError, match=r"image\.jpg: cannot read") as caught:
+        open_image(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "files, names",
+    [
+        (["x.png"], ["x"]),
+        (["a/x.png", "b/x.png", "x.jpg"], ["a_x", "b_x", "x"]),
+        (["x.png", "x.jpg"], ["x_png", "x_jpg"]),
+        (["X.png", "x.jpg"], ["X_png", "x_jpg"]),
+        (["a/y.png", "x.png"], ["y", "x"]),
+    ],
+)
+def test_output_names(tmp_path, files, names):
+    assert output_names([tmp_path / file for file in files], tmp_path) == names
+
+
+def test_output_names_never_meet(tmp_path):
+    files = [
+        "a/x.png",
+        "a_x.png",
+        "a/x.jpg",
+        "a_x_png.png",
+        "a/x_png.png",
+        "b/A_X.png",
+        "a_x_1.png",
+        "A_x.PNG",
+        "x.png",
+    ]
+    names = output_names([tmp_path / file for file in files], tmp_path)
+    assert len({name.casefold() for name in names}) == len(files)
+    assert not any("/" in name for name in names)

@@ -1,0 +1,140 @@
+"""PNG with 16 bits per channel and TIFF with 8 or 16: what PIL cannot write.
+
+PIL has no colour mode with more than 8 bits, and its compressed TIFFs cannot hold the tables of EXIF; torchvision
+writes PNGs of 8 bits alone, and tifffile leaves those tables out. Both formats are lossless here, and both writers
+take the image strip by strip.
+"""
+
+import contextlib
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.TiffTags import LONG
+
+from util.image_io.exif import DAMAGED, PREFIX, told_tags
+
+_AVERAGE = b"\3"  # the PNG filter that takes the mean of the left and the upper neighbour as the prediction
+
+
+def _compressor():
+    # Of a photograph's noisy differences only runs are worth looking for: four times faster, and no larger.
+    return zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+
+
+def write_deep_png(path, size, strips, icc=None, exif=None):
+    """Write a PNG with 16 bits per channel.
+
+    Args:
+        path: the file.
+        size: (width, height).
+        strips: arrays (h, W, C), uint16, from top to bottom; 1 to 4 channels: gray, with alpha, RGB, with alpha.
+        icc, exif: bytes or None.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    compressor, above = _compressor(), None
+    with Path(path).open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for strip in strips:
+            if above is None:
+                colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[strip.shape[2]]
+                _write_chunk(file, b"IHDR", struct.pack(">2I5B", *size, 16, colour_type, 0, 0, 0))
+                if icc:
+                    _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+                if exif:
+                    _write_chunk(file, b"eXIf", exif.removeprefix(PREFIX))
+            rows = strip.astype(">u2", order="C").view(np.uint8)  # (h, W, 2 C)
+            above = np.zeros_like(rows[:1]) if above is None else above
+            _write_chunk(file, b"IDAT", compressor.compress(_filtered(rows, above)))
+            above = rows[-1:]
+        _write_chunk(file, b"IDAT", compressor.flush())
+        _write_chunk(file, b"IEND", b"")
+
+
+def _filtered(rows, above):
+    """Bytes (h, W, B) less the mean of their left and upper neighbours, each row behind its filter's number."""
+    height, width, depth = rows.shape
+    upper = np.concatenate([above, rows[:-1]])
+    left = np.zeros_like(rows)
+    left[:, 1:] = rows[:, :-1]
+    mean = (left & upper) + ((left ^ upper) >> 1)  # rounded down, without a ninth bit
+    lines = np.full((height, 1 + width * depth), ord(_AVERAGE), np.uint8)
+    lines[:, 1:] = (rows - mean).reshape(height, -1)
+    return lines.tobytes()
+
+
+def _write_chunk(file, kind, contents):
+    check = zlib.crc32(contents, zlib.crc32(kind))
+    file.write(struct.pack(">I", len(contents)) + kind + contents + struct.pack(">I", check))
+
+
+def write_tiff(path, size, strips, icc=None, exif=None):
+    """Write a TIFF, compressed with deflate.
+
+    Args:
+        path: the file.
+        size: (width, height).
+        strips: as for ``write_deep_png``, or uint8; all of one height, the last one may be lower.
+        icc, exif: bytes or None; EXIF that PIL cannot take apart is left out.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    compressed, rows = [], 0
+    for strip in strips:
+        differences = strip.astype(strip.dtype.newbyteorder("<"))
+        differences[:, 1:] -= strip[:, :-1]
+        compressor = _compressor()
+        compressed.append(compressor.compress(differences.tobytes()) + compressor.flush())
+        rows = rows or len(strip)
+        channels, bits = strip.shape[2], 8 * strip.itemsize
+    layout = {
+        256: size[0],
+        257: size[1],
+        258: (bits,) * channels,
+        259: 8,  # compression: deflate
+        262: 1 if channels < 3 else 2,  # gray with black at 0, or RGB
+        277: channels,
+        278: rows,
+        284: 1,  # the channels of a pixel lie side by side
+        317: 2,  # differences of neighbours in a row
+    }
+    if channels in (2, 4):
+        layout[338] = 2  # alpha by which the colours have not been multiplied
+    if icc:
+        layout[34675] = icc
+    described = {}
+    with contextlib.suppress(*DAMAGED):
+        described = _told(exif) if exif else {}
+    lengths = [len(strip) for strip in compressed]
+    with Path(path).open("wb") as file:
+        file.write(_directory(described | layout, lengths))
+        file.writelines(compressed)
+
+
+def _told(exif):
+    tags = Image.Exif()
+    tags.load(exif)
+    described = told_tags(tags)
+    _directory(described, [0])  # an attempt: some damage shows only here
+    return described
+
+
+def _directory(values, lengths):
+    """A TIFF's header and tags, behind which its strips of these lengths (bytes) follow."""
+    tags = ImageFileDirectory_v2()
+    for tag, value in values.items():
+        tags[tag] = value
+    places = np.cumsum([0, *lengths[:-1]]).tolist()  # counted from the end of the tags: PIL adds their length
+    for tag, numbers in ((273, places), (279, lengths)):
+        tags.tagtype[tag] = LONG
+        tags[tag] = tuple(numbers)
+    directory = io.BytesIO()
+    tags.save(directory)
+    return directory.getvalue()

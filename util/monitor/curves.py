@@ -1,0 +1,68 @@
+"""One image per loss: its course over a training run.
+
+    python -m util.monitor.curves saves/my_run loss/loss_my_run
+
+draws them again from a run's log, at any time.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from util.errors import UsageError, WorkError, run_command
+from util.files import make_folder, write_file
+from util.monitor.loss_log import read_losses
+
+
+def draw_curves(records, folder):
+    """Draw every loss of a log into FOLDER/LOSS.png: the values, and their running mean where there are many.
+
+    Args:
+        records: as ``read_losses`` returns them.
+        folder: is made if missing.
+
+    Returns:
+        The paths of the images, in the order of the log.
+    """
+    if not records:
+        return []
+    from matplotlib.figure import Figure  # imported where it is used: it takes most of a second
+
+    folder = make_folder(folder)
+    # One figure for all, with margins that need not be worked out: the page is drawn while training waits.
+    axes = Figure(figsize=(6, 3.2), dpi=100).add_axes((0.11, 0.15, 0.86, 0.75))
+    images = np.array([record["pictures"] for record in records])
+    paths = []
+    for name in records[-1]["losses"]:
+        values = np.array([record["losses"].get(name, np.nan) for record in records])
+        paths.append(Path(folder) / f"{name}.png")
+        _draw(axes, name, images, values)
+        write_file(paths[-1], axes.figure.savefig)
+    return paths
+
+
+def _draw(axes, name, images, values):
+    window = max(1, len(values) // 20)
+    axes.clear()
+    axes.plot(images, values, linewidth=0.8, alpha=0.35 if window > 1 else 1, color="tab:blue")
+    if window > 1:
+        mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
+        axes.plot(images[window - 1 :], mean, color="tab:blue", label=f"mean of {window}")
+        axes.legend(frameon=False, loc="upper right")
+    axes.set(title=name, xlabel="images", ylabel="loss")
+    axes.grid(alpha=0.3)
+
+
+def main():
+    """Draw the curves of a run: two arguments, the run's folder and the folder for the images."""
+    if len(sys.argv) != 3:
+        raise UsageError("python -m util.monitor.curves takes two folders: that of the run and that for the curves")
+    records = read_losses(sys.argv[1])
+    if not records:
+        raise WorkError(f"{sys.argv[1]}: there is no losses.jsonl with losses in this folder")
+    print("\n".join(str(path) for path in draw_curves(records, sys.argv[2])))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main, verbose=False))

@@ -1,0 +1,139 @@
+"""Both ends of visdom: a client that never waits long, and a server of our own that ends with this process."""
+
+import atexit
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import visdom
+
+logging.getLogger("visdom").setLevel(logging.CRITICAL)  # it warns of every new session, and more
+
+
+class Client(visdom.Visdom):
+    """visdom's client with a time limit; it raises ConnectionError where the original waits.
+
+    Args:
+        server: URL of the server, without the port.
+        port, env: its port, and the environment to show in.
+        local: whether the server is on this machine, where no proxy is asked.
+    """
+
+    PATIENCE = 5  # seconds to wait for a server that has answered before; on a busy machine, one is not enough
+    HASTE = 1  # seconds to wait for one that has gone: a step of training waits for it, again and again
+
+    def __init__(self, server, port, env, local):
+        # With send=False the original asks nothing yet, so that a client can be made before its server answers.
+        super().__init__(
+            server=server, port=port, env=env, send=False, raise_exceptions=True, use_incoming_socket=False
+        )
+        self.send, self.local, self.patience = True, local, self.PATIENCE
+
+    def _handle_post(self, url, data=None):
+        session = self.session
+        session.trust_env = not self.local
+        answer = session.post(url, data=data, timeout=self.patience, allow_redirects=False)
+        answer.raise_for_status()  # the original takes an error page for an answer
+        return answer.text
+
+    def answers(self, hasty):
+        """Whether a visdom server, and not something else, answers."""
+        self.patience = self.HASTE if hasty else self.PATIENCE
+        try:
+            return self._win_exists_wrap("") in ("true", "false")
+        except ConnectionError:
+            return False
+        finally:
+            self.patience = self.PATIENCE
+
+
+class LocalServer:
+    """A visdom server on 127.0.0.1, in a process that ends when this one does, even when this one is killed.
+
+    Args:
+        port: to listen on. Who asks there learns when the server is ready.
+        scripts: whether it fetches what visdom's page needs and its package lacks (once; the server does not wait).
+    """
+
+    def __init__(self, port, scripts=True):
+        self.folder = tempfile.mkdtemp(prefix="visdom-")  # what its page saves: by default in the user's home
+        arguments = [str(port), self.folder, str(os.getpid()), "scripts" if scripts else ""]
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", __name__, *arguments],
+                cwd=Path(__file__).parents[2],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the training, which may still want to show something
+            )
+        except OSError:
+            shutil.rmtree(self.folder)
+            raise
+        atexit.register(self.stop)
+
+    def runs(self):
+        """Whether the process is alive."""
+        return self.process.poll() is None
+
+    def stop(self):
+        """End the process, if it is alive, and remove its folder."""
+        atexit.unregister(self.stop)
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def serve(port, folder, parent, scripts):
+    """Run a server in this process until the process ``parent`` has ended or a SIGTERM comes."""
+    from tornado.web import StaticFileHandler
+    from visdom.server import app, run_server
+
+    class Files(StaticFileHandler):
+        @classmethod
+        def get_version(cls, settings, path):
+            # visdom's page asks for one file above its folder, to which newer tornados answer 403.
+            return None if path.startswith("..") else super().get_version(settings, path)
+
+    def end(*_):
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)
+
+    def watch():
+        # Not a pipe from the parent: its forked workers would hold that open after it was killed.
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        end()
+
+    signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=watch, daemon=True).start()
+    if scripts:  # a failure, as without a network, ends only the thread
+        threading.Thread(target=run_server.download_scripts, daemon=True).start()
+    app.tornado_settings["static_handler_class"] = Files
+    app.tornado_settings["autoreload"] = False  # it restarts the server, empty, whenever a source file is edited
+    try:
+        # Newer versions take another port if this one has been taken meanwhile: nobody would find them there.
+        run_server.start_server(
+            port=port,
+            base_url="",
+            env_path=folder,
+            bind_local=True,
+            print_func=lambda bound: None if bound == port else end(),
+        )
+    finally:
+        end()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), bool(sys.argv[4]))

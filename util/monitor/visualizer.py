@@ -1,0 +1,85 @@
+"""Everything that a training run shows: progress bar, logs, web page, curves, live view."""
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from util import distributed
+from util.monitor.curves import draw_curves
+from util.monitor.live_view import LiveView
+from util.monitor.loss_log import LossLog, read_losses
+from util.monitor.training_page import TrainingPage
+
+
+class Visualizer:
+    """One object between the training loop and the places where its course can be seen.
+
+    In a process that is not the first of several it shows nothing.
+
+    Args:
+        opt: the options of training.
+        folder: the run's folder, which exists.
+        resume_at: number of images after which a resumed run goes on, or None for a new run.
+    """
+
+    def __init__(self, opt, folder, resume_at=None):
+        self.active, self.folder = distributed.is_main(), folder
+        self.bar, self.sentence = None, ""
+        if self.active:
+            self.curves_folder = Path("loss") / f"loss_{opt.name}"
+            self.log = LossLog(folder, resume_at)
+            self.page = None if opt.no_html else TrainingPage(folder, opt.name, opt.display_winsize)
+            self.live = LiveView(opt, records=read_losses(folder))
+
+    def epoch(self, batches, number, last, total, seen):
+        """Go through the batches of an epoch under a progress bar that counts images.
+
+        Args:
+            batches: iterable of batches.
+            number, last: this epoch and the last one.
+            total, seen: images in an epoch, and how many of them are already done.
+        """
+        bar = tqdm(
+            total=total,
+            initial=seen,
+            desc=f"epoch {number}/{last}",
+            unit="image",
+            dynamic_ncols=True,
+            disable=not self.active,
+        )
+        with bar as self.bar:
+            for batch in batches:
+                yield batch
+                self.bar.update(len(batch["A"]) * distributed.world_size())
+
+    def log_losses(self, epoch, images, rate, losses):
+        """Log the losses {name: float} after a number of images at a learning rate."""
+        if self.active:
+            self.sentence = self.log.add(epoch, images, rate, losses)
+            shown = {name: f"{losses[name]:.2f}" for name in ("G_A", "cycle_A", "D_A") if name in losses}
+            self.bar.set_postfix(shown)
+            self.live.show_losses(images, losses)
+
+    def show_live(self, visuals):
+        """Send the current images {stage: (N, C, H, W) in [-1, 1]} to the live view."""
+        if self.active:
+            self.live.show_images(visuals)
+
+    def show_validation(self, images, scores):
+        """Put the newest validation images {name: PIL image} and {score: mean} on the page and in the bar."""
+        if scores:
+            self.bar.write("validation: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+        if self.page:
+            self.page.set_validation(images, scores)
+
+    def update_page(self, epoch, visuals):
+        """Write the newest images and curves to disk."""
+        if self.active:
+            curves = draw_curves(read_losses(self.folder), self.curves_folder)
+            if self.page:
+                self.page.update(epoch, visuals, self.sentence, curves)
+
+    def close(self):
+        """End what was started for showing."""
+        if self.active:
+            self.live.close()
