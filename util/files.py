@@ -1,6 +1,7 @@
-"""Writing files so that nothing which existed is ever lost or half-written."""
+"""Writing files so that nothing which existed is ever lost or half-written; files of JSON lines."""
 
 import contextlib
+import json
 import os
 import shutil
 import uuid
@@ -52,6 +53,29 @@ def write_file(path, write):
 def write_text(path, text):
     """Write a text file (UTF-8) in one step; see ``write_file``."""
     write_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_records(path, records):
+    """Write a file with one JSON object a line, in one step."""
+    write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def append_record(path, record):
+    """Add a line to a file of JSON objects; ``path`` is a Path."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def read_records(path):
+    """The objects of a file of JSON lines, [] if it does not exist; an unfinished last line is left out."""
+    records = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+    return records
 
 
 def write_set(folder, tag, files):
