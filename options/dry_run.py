@@ -19,7 +19,7 @@ from util.device import select_device
 from util.errors import UsageError, WorkError
 from util.image_io.finding import find_images, open_rgb
 from util.monitor.summary import amount, course, disk_needed, memory_needed, print_rows, summary
-from util.monitor.validation import MOST, References
+from util.monitor.validation import MAX_IMAGES, References
 from util.run_folder import spare_other_weights
 
 
@@ -87,7 +87,7 @@ class DryRun:
         opt, paths, references = self.opt, [], None
         if opt.val_dir:
             with self.noting():
-                paths = find_images(opt.val_dir)[:MOST]
+                paths = find_images(opt.val_dir)[:MAX_IMAGES]
         if opt.val_ref:
             with self.noting():
                 references = References(opt.val_ref)
