@@ -23,7 +23,7 @@ from util.device import select_device
 from util.errors import WorkError
 from util.files import current_file, make_folder, write_set
 from util.precision import Precision
-from util.random_states import random_states, restore_random_states
+from util.seed import random_states, restore_random_states
 
 
 class BaseModel(ABC):
