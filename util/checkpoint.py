@@ -54,12 +54,12 @@ def read_tensors(path):
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise WorkError(f"{path}: no such file; {_available(Path(path))}") from None
+        raise WorkError(f"{path}: no such file; {_what_is_there(Path(path))}") from None
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise WorkError(f"{path}: not a file of PyTorch weights, or damaged; fetch or train it again") from error
 
 
-def _available(path):
+def _what_is_there(path):
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}: check --name and --checkpoints_dir"
     net = path.stem.partition("_net_")[2]
@@ -103,11 +103,8 @@ def load_network(network, state, source):
     found = {key: tuple(value.shape) for key, value in state.items()}
     differences = [f"{key} is missing" for key in expected if key not in found]
     differences += [f"{key} {found[key]} is not of this network" for key in found if key not in expected]
-    differences += [
-        f"{key} is {found[key]}, not {expected[key]}"
-        for key in expected
-        if found.get(key, expected[key]) != expected[key]
-    ]
+    changed = [key for key in expected if found.get(key, expected[key]) != expected[key]]
+    differences += [f"{key} is {found[key]}, not {expected[key]}" for key in changed]
     if differences:
         shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
         raise WorkError(f"{source}: does not fit this network: {shown}")
@@ -151,9 +148,8 @@ def read_options(folder):
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise WorkError(
-            f"{path}: cannot be read ({error}); restore it, or remove it to go by the weights alone"
-        ) from error
+        advice = "restore it, or remove it to go by the weights alone"
+        raise WorkError(f"{path}: cannot be read ({error}); {advice}") from error
     if not isinstance(values, dict):
         raise WorkError(f"{path}: must hold an object of flags and values")
     return values

@@ -29,7 +29,7 @@ def make_folder(folder):
 
 
 def write_file(path, write):
-    """Write a file beside its final place and rename it, so that a reader sees the old file or the new one.
+    """Write a file beside its final place and rename it: a reader sees the old file or the new one, never a part.
 
     Args:
         path: the file's final place; its folder exists.
@@ -81,8 +81,8 @@ def read_records(path):
 def write_set(folder, tag, files):
     """Write several files so that they change together, even if the machine dies in between.
 
-    The files are first written and flushed into a hidden folder; renaming that folder is the moment at which
-    the new set counts. Moving its files to their places can be repeated: ``settle`` does it after a crash.
+    The files are first written and flushed into a hidden folder. Once that folder is renamed, the new set counts.
+    Then its files are moved to their places; after a crash, ``settle`` moves the rest.
 
     Args:
         folder: where the files belong.
@@ -119,8 +119,8 @@ def settle(folder):
 def current_file(folder, name):
     """Where file ``name`` of a folder is to be read, also while ``write_set`` is moving files there."""
     folder = Path(folder)
-    waiting = [ready / name for ready in folder.glob(f"{_READY}*") if (ready / name).exists()]
-    return waiting[0] if waiting else folder / name
+    ready = (place / name for place in folder.glob(f"{_READY}*") if (place / name).exists())
+    return next(ready, folder / name)
 
 
 def _flush(path):

@@ -26,7 +26,7 @@ def seed_everything(seed, deterministic=False):
 
 
 def random_states():
-    """The states of all generators, tensors and numbers in plain containers: a resumed run draws as if in one go."""
+    """The states of all generators, for a resumed run to go on with: tensors and numbers in plain containers."""
     version, words, gauss = random.getstate()
     numpy_state = np.random.get_state()
     return {
