@@ -15,12 +15,12 @@ from clip.weights import MODELS, PUBLISHED
 from data import create_dataset
 from data.survey import ImageSurvey
 from util import distributed
+from util.checkpoint import refuse_other_weights
 from util.device import select_device
 from util.errors import UsageError, WorkError
 from util.image_io.finding import find_images, open_rgb
 from util.monitor.summary import amount, course, disk_needed, memory_needed, print_rows, summary
-from util.monitor.validation import MOST, References
-from util.run_folder import spare_other_weights
+from util.monitor.validation import MAX_IMAGES, References
 
 
 def dry_run(opt, create_model):
@@ -67,7 +67,7 @@ class DryRun:
         for folder in (self.folder, Path("loss") / f"loss_{self.opt.name}"):
             self.check_place(folder)
         with self.noting():
-            spare_other_weights(self.opt, self.folder)
+            refuse_other_weights(self.opt, self.folder)
         model, progress = self.check_model(create_model)
         if model and images.complete:
             self.print_plan(model, progress, images)
@@ -87,7 +87,7 @@ class DryRun:
         opt, paths, references = self.opt, [], None
         if opt.val_dir:
             with self.noting():
-                paths = find_images(opt.val_dir)[:MOST]
+                paths = find_images(opt.val_dir)[:MAX_IMAGES]
         if opt.val_ref:
             with self.noting():
                 references = References(opt.val_ref)

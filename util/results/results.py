@@ -9,11 +9,10 @@ import torch
 from PIL import Image
 
 from util.errors import WorkError
-from util.files import make_folder, write_file
+from util.files import append_record, make_folder, read_records, write_file, write_records
 from util.image_io.finding import open_image
 from util.image_io.tensors import stretch, to_8bit, to_image
 from util.image_io.writing import save_image
-from util.monitor.loss_log import append_record, read_records, write_records
 from util.results.gallery import Entry, Gallery, levels_histogram
 from util.results.tables import write_tables
 
