@@ -16,7 +16,8 @@ import torch
 
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
-from util.image_io.finding import find_images, open_rgb
+from util.image_io.finding import find_images
+from util.image_io.reading import open_rgb
 from util.image_io.tensors import to_levels, to_tensor
 
 SWITCHES = {

@@ -4,7 +4,8 @@ import math
 from pathlib import Path
 
 from util.errors import WorkError
-from util.image_io.finding import find_images, open_rgb
+from util.image_io.finding import find_images
+from util.image_io.reading import open_rgb
 from util.image_io.tensors import in_pixels
 from util.monitor.loss_log import append_record, read_records, write_records
 
