@@ -52,12 +52,11 @@ class SingleDataset:
         with ThreadPoolExecutor(max(1, self.opt.num_threads)) as pool:
             self._read_ahead(pool, to_come, waiting)
             while waiting:
-                yield self._next(pool, to_come, waiting)  # which keeps no reference to the sample
-
-    def _next(self, pool, to_come, waiting):
-        sample = waiting.popleft()[1].result()
-        self._read_ahead(pool, to_come, waiting)
-        return sample
+                future = waiting.popleft()[1]
+                self._read_ahead(pool, to_come, waiting)
+                sample = [future.result()]
+                del future  # so that a sample is let go as soon as it has been used
+                yield sample.pop()
 
     def _read_ahead(self, pool, to_come, waiting):
         while to_come and len(waiting) < max(1, self.opt.num_threads):

@@ -107,23 +107,15 @@ def write_tiff(path, shape, strips, metadata):
     if metadata.icc:
         layout[34675] = metadata.icc
     lengths = [len(strip) for strip in compressed]
-    with Path(path).open("wb") as file:
-        file.write(_tiff_header(_tags_of(metadata.exif) | layout, lengths))
-        file.writelines(compressed)
-
-
-def _tags_of(exif):
-    """The tags in which a TIFF holds EXIF (bytes or None); none of damaged EXIF."""
-    if not exif:
-        return {}
+    exif = Image.Exif()
     try:
-        tags = Image.Exif()
-        tags.load(exif)
-        descriptive = descriptive_tags(tags)
-        _tiff_header(descriptive, [0])  # an attempt: some damage shows only here
+        exif.load(metadata.exif)
+        header = _tiff_header(descriptive_tags(exif) | layout, lengths)
     except DAMAGED:
-        return {}
-    return descriptive
+        header = _tiff_header(layout, lengths)
+    with Path(path).open("wb") as file:
+        file.write(header)
+        file.writelines(compressed)
 
 
 def _tiff_header(values, lengths):

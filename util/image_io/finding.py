@@ -56,23 +56,16 @@ def _walk(root, without):
             ) from error
         seen.add(identity)
         for entry in entries:
-            path, kind = folder / entry.name, _kind(entry)
-            if kind == "folder":
-                (links if entry.is_symlink() else folders).append(path)
-            elif kind == "file" and path.suffix.lower() in EXTENSIONS:
-                yield path
+            with contextlib.suppress(OSError):  # a link that leads nowhere
+                if entry.is_dir():
+                    (links if entry.is_symlink() else folders).append(folder / entry.name)
+                elif entry.is_file() and Path(entry.name).suffix.lower() in EXTENSIONS:
+                    yield folder / entry.name
 
 
 def _identity(folder):
     status = Path(folder).stat()
     return status.st_dev, status.st_ino
-
-
-def _kind(entry):
-    try:
-        return "folder" if entry.is_dir() else "file" if entry.is_file() else None
-    except OSError:  # a link to itself
-        return None
 
 
 def output_names(paths, root):

@@ -18,17 +18,6 @@ _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBo
 
 _COLOUR_TIFF = 2  # PhotometricInterpretation
 
-# How to turn an array (3, H, W) upright, by its EXIF orientation; 1 is upright.
-_TURNS = {
-    2: lambda x: x[:, :, ::-1],
-    3: lambda x: x[:, ::-1, ::-1],
-    4: lambda x: x[:, ::-1],
-    5: lambda x: x.transpose(0, 2, 1),
-    6: lambda x: x.transpose(0, 2, 1)[:, :, ::-1],
-    7: lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1),
-    8: lambda x: x.transpose(0, 2, 1)[:, ::-1],
-}
-
 
 @dataclass
 class LoadedImage:
@@ -89,7 +78,7 @@ def read_image(path, deep=True):
     if deep and is_deep(image):
         colours = to_tensor(image)
     elif decode and (levels := decode(path)) is not None:
-        levels = _TURNS.get(orientation, lambda x: x)(levels)
+        levels = _turned(levels, orientation)
         colours = torch.empty(levels.shape)
         colours.numpy()[...] = levels
         colours.div_(65535).mul_(2).sub_(1)
@@ -124,6 +113,15 @@ def _image_errors(path):
     except _UNREADABLE as error:
         reason = "not an image, or damaged" if isinstance(error, Image.UnidentifiedImageError) else str(error)
         raise WorkError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
+
+
+def _turned(x, orientation):
+    """An array (3, H, W), turned upright as an EXIF orientation says; 1 is upright."""
+    if orientation in (5, 6, 7, 8):
+        x = x.transpose(0, 2, 1)
+    if orientation in (2, 3, 6, 7):
+        x = x[:, :, ::-1]
+    return x[:, ::-1] if orientation in (3, 4, 7, 8) else x
 
 
 def _sixteen_bit_decoder(image):

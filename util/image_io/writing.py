@@ -60,7 +60,7 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, quality=
     if kind in _TIFF:
         write_file(path, lambda beside: write_tiff(beside, _shape(image), _strips(image), metadata))
     else:
-        write_file(path, lambda beside: _write_with_pil(image, beside, _pil_options(kind, quality), metadata))
+        write_file(path, lambda beside: _write_with_pil(image, beside, kind, quality, metadata))
     return image
 
 
@@ -86,26 +86,21 @@ def _strips(image):
         yield np.asarray(image.crop((0, rows.start, width, rows.stop))).reshape(rows.stop - rows.start, width, -1)
 
 
-def _pil_options(kind, quality):
+def _write_with_pil(image, path, kind, quality, metadata):
+    options = {"exif": metadata.exif, "icc_profile": metadata.icc, "quality": quality}
     if kind in _JPEG:
-        return {"format": "JPEG", "quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"}
-    if kind == ".webp" and quality == 100:
-        # Here quality stands for effort. Exact: colours are kept even where alpha hides them.
-        return {"format": "WEBP", "lossless": True, "quality": 50, "exact": True}
-    if kind == ".webp":
-        return {"format": "WEBP", "quality": quality}
-    return {"format": "PNG", "compress_type": zlib.Z_RLE}  # for photographs four times faster, and no larger
-
-
-def _write_with_pil(image, path, options, metadata):
-    fits = metadata.exif and not (options["format"] == "JPEG" and len(metadata.exif) > _LONGEST_JPEG_EXIF)
-    if fits:
-        options["exif"] = metadata.exif
-    if metadata.icc:
-        options["icc_profile"] = metadata.icc
+        options |= {"format": "JPEG", "subsampling": "4:4:4" if quality >= 90 else "4:2:0"}
+        if len(metadata.exif or b"") > _LONGEST_JPEG_EXIF:
+            del options["exif"]
+    elif kind == ".png":
+        options |= {"format": "PNG", "compress_type": zlib.Z_RLE}  # for photographs four times faster, and no larger
+    elif quality < 100:
+        options |= {"format": "WEBP"}
+    else:  # Here quality stands for effort. Exact: colours are kept even where alpha hides them.
+        options |= {"format": "WEBP", "lossless": True, "quality": 50, "exact": True}
     contents = io.BytesIO()  # on a full disk, PIL's own writing can end early without an error
     try:
-        image.save(contents, **options)
+        image.save(contents, **{name: value for name, value in options.items() if value is not None})
     except ValueError as error:  # libwebp's way to say that it failed
         raise OSError(str(error)) from error
     path.write_bytes(contents.getbuffer())

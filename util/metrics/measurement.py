@@ -1,7 +1,6 @@
 """Measuring enhanced images: against references where there are some, and by what they are alone."""
 
 from collections import defaultdict
-from functools import partial
 from pathlib import Path
 
 from util.errors import WorkError
@@ -10,6 +9,8 @@ from util.image_io.reading import open_rgb
 from util.image_io.tensors import in_pixels
 from util.metrics.external import ExternalMetric
 from util.metrics.scores import METRICS, loe, matched_mean, psnr, ssim
+
+_AGAINST_REFERENCE = {"psnr", "ssim", "psnr_gt_mean", "ssim_gt_mean", "lpips"}
 
 
 class Measurement:
@@ -35,15 +36,17 @@ class Measurement:
         self.gt_mean = gt_mean and self.reference is not None
         self._references = _by_name(self.reference) if self.reference else {}
         self._external = {}
-        for key in ("lpips", "niqe") if self.reference else ("niqe",):
-            try:
-                self._external[key] = ExternalMetric(key, device)
-            except WorkError as error:
-                self.notices.append(f"{METRICS[key].label} is left out: {error}")
-        keys = {"loe", *self._external}
-        keys |= {"psnr", "ssim"} if self.reference else set()
-        keys |= {"psnr_gt_mean", "ssim_gt_mean"} if self.gt_mean else set()
-        self.metrics = {key: metric for key, metric in METRICS.items() if key in keys}
+        left_out = set() if self.gt_mean else {"psnr_gt_mean", "ssim_gt_mean"}
+        if self.reference is None:
+            left_out |= _AGAINST_REFERENCE
+        for key in ("lpips", "niqe"):
+            if key not in left_out:
+                try:
+                    self._external[key] = ExternalMetric(key, device)
+                except WorkError as error:
+                    self.notices.append(f"{METRICS[key].label} is left out: {error}")
+                    left_out.add(key)
+        self.metrics = {key: metric for key, metric in METRICS.items() if key not in left_out}
 
     def measure(self, path, original, enhanced):
         """Measure one image; several threads may do so at once.
@@ -62,32 +65,26 @@ class Measurement:
                 reference = self._reference_of(Path(path), enhanced.size)
             except WorkError as error:
                 problems.append(str(error))
-        scores = self._scores(original, enhanced, reference)
-        for key in (key for key in self.metrics if key in scores):
-            try:
-                values[key] = scores[key]()
-            except WorkError as error:
-                problems.append(str(error))
+        matched = matched_mean(enhanced, reference) if self.gt_mean and reference else None
+        scores = {
+            "psnr": lambda: psnr(enhanced, reference),
+            "ssim": lambda: ssim(enhanced, reference),
+            "psnr_gt_mean": lambda: psnr(matched, reference),
+            "ssim_gt_mean": lambda: ssim(matched, reference),
+            "lpips": lambda: self._external["lpips"](enhanced, reference),
+            "niqe": lambda: self._external["niqe"](enhanced),
+            "loe": lambda: loe(enhanced, original),
+        }
+        left_out = set() if reference else set(_AGAINST_REFERENCE)
+        if original.size != enhanced.size:
+            left_out.add("loe")
+        for key in self.metrics:
+            if key not in left_out:
+                try:
+                    values[key] = scores[key]()
+                except WorkError as error:
+                    problems.append(str(error))
         return values, "; ".join(dict.fromkeys(problems)) or None  # the SSIMs share theirs
-
-    def _scores(self, original, enhanced, reference):
-        """{key: function without arguments} of what can be measured."""
-        scores = {}
-        if original.size == enhanced.size:
-            scores["loe"] = partial(loe, enhanced, original)
-        if "niqe" in self._external:
-            scores["niqe"] = partial(self._external["niqe"], enhanced)
-        if reference is None:
-            return scores
-        scores["psnr"] = partial(psnr, enhanced, reference)
-        scores["ssim"] = partial(ssim, enhanced, reference)
-        if self.gt_mean:
-            matched = matched_mean(enhanced, reference)
-            scores["psnr_gt_mean"] = partial(psnr, matched, reference)
-            scores["ssim_gt_mean"] = partial(ssim, matched, reference)
-        if "lpips" in self._external:
-            scores["lpips"] = partial(self._external["lpips"], enhanced, reference)
-        return scores
 
     def _reference_of(self, path, size):
         below = path.relative_to(self.root) if path.is_relative_to(self.root) else Path(path.name)

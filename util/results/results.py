@@ -55,7 +55,8 @@ class Results:
             if record and record["settings"] == self.settings:
                 self.records[name] = record
             else:
-                self._submit(name, path, 0, None, partial(self.files.read, name))
+                sample = {"name": name, "A_paths": [str(path)]}
+                self._submit(sample, 0, None, partial(self.files.read, name))
         return missing
 
     def add(self, sample, stages, seconds):
@@ -71,11 +72,11 @@ class Results:
         if not self.opt.save_stages:
             stages = {"fake_B": stages["fake_B"]}
         pixels = stages["fake_B"][0].numel()
-        self._submit(sample["name"], sample["A_paths"][0], pixels, seconds, partial(self.files.write, sample, stages))
+        self._submit(sample, pixels, seconds, partial(self.files.write, sample, stages))
 
     def fail(self, sample, error):
         """Note an image that could not be enhanced."""
-        self._fail(sample["name"], sample["A_paths"][0], error)
+        self.records[sample["name"]] = {**_source(sample), "error": str(error)}
 
     def finish(self, title, facts, width):
         """Wait for the images, then write the tables and the page.
@@ -102,33 +103,30 @@ class Results:
         gallery.write(means(metrics, [record["metrics"] for record in records if "metrics" in record]))
         return [[record[key] for record in records if record.get(key)] for key in ("error", "problem")]
 
-    def _submit(self, name, path, pixels, seconds, images):
+    def _submit(self, sample, pixels, seconds, images):
         """Measure input and result, which ``images`` returns, in the background, when not too much is waiting."""
         self._wait(WAITING_PIXELS - pixels)
-        work = self.pool.submit(self._record, name, path, seconds, images)
-        self.waiting.append((pixels, name, path, work))
+        work = self.pool.submit(self._record, _source(sample), seconds, images)
+        self.waiting.append((pixels, sample, work))
 
     def _wait(self, pixels):
         """Note what is done, until at most so many pixels wait; with 0 or less, until all is done."""
         while self.waiting and (pixels <= 0 or sum(others for others, *_ in self.waiting) > pixels):
-            _, name, path, work = self.waiting.popleft()
+            _, sample, work = self.waiting.popleft()
             try:
-                self.records[name] = record = work.result()
+                record = work.result()
             except WorkError as error:
-                self._fail(name, path, error)
-                continue
-            append_record(self.journal, record)
+                self.fail(sample, error)
+            else:
+                self.records[sample["name"]] = record
+                append_record(self.journal, record)
 
-    def _fail(self, name, path, error):
-        self.records[name] = {"name": name, "file": str(path), "error": str(error)}
-
-    def _record(self, name, path, seconds, images):
+    def _record(self, source, seconds, images):
         before, after = images()
-        metrics, problem = self.measurement.measure(Path(path), before, after)
-        self.files.write_previews(name, (before, after))
+        metrics, problem = self.measurement.measure(source["file"], before, after)
+        self.files.write_previews(source["name"], (before, after))
         return {
-            "name": name,
-            "file": str(path),
+            **source,
             "width": after.width,
             "height": after.height,
             "seconds": seconds,
@@ -137,6 +135,10 @@ class Results:
             "settings": self.settings,
             "histograms": [levels_histogram(before), levels_histogram(after)],
         }
+
+
+def _source(sample):
+    return {"name": sample["name"], "file": sample["A_paths"][0]}
 
 
 def _public(record):
