@@ -17,7 +17,7 @@ from models import create_model, nerco_model
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
 from models.kernels import winograd
-from models.losses import appearance, objectives
+from models.losses import gan
 from models.networks.generators import build_generator
 from models.networks.layers import init_weights
 from options.train_options import TrainOptions
@@ -167,7 +167,7 @@ def _training(case, device, ngf, low, normal):
     if case.switches == NAIVE:
         naive.slow_down(model.netPre, model.netH, model.netG_A, model.netG_B)
         model.layout = torch.contiguous_format
-        for module in (appearance, nerco_model, objectives):
+        for module in (gan, nerco_model):
             module.batched = naive.one_call_at_a_time
     model.set_input({"A": low, "B": normal, "A_paths": ["a"], "B_paths": ["b"]})
     return model.optimize_parameters

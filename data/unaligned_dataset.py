@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 from PIL import Image
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from data.cache import ImageCache
 from data.low_light_simulation import darken_at_random
@@ -84,43 +84,3 @@ class UnalignedDataset(Dataset):
 def _overview(image):
     """An image in 32x32 pixels that average its own: uint8 array (32, 32, 3)."""
     return np.asarray(image.resize((32, 32), Image.Resampling.BOX))
-
-
-class EpochSampler(Sampler):
-    """Batches of the keys (epoch, index) of one epoch's samples, in an order that follows from seed and epoch.
-
-    Several processes share each step: together their batches are the one batch, as many times larger, that a
-    single process would take. Where samples are too few for the last step, some of the first are taken again, so
-    that all have equally many.
-
-    Args:
-        length: samples in an epoch.
-        batch_size: samples per process and step.
-        shuffle: whether the order is random.
-        seed: of the order.
-        rank, world: number of this process, and of all.
-    """
-
-    def __init__(self, length, batch_size, shuffle, seed, rank=0, world=1):
-        self.length, self.batch_size, self.shuffle, self.seed = length, batch_size, shuffle, seed
-        self.rank, self.world = rank, world
-        self.epoch, self.skip = 1, 0
-
-    def start(self, epoch, skip=0):
-        """Choose the epoch of the next iteration, without its first ``skip`` samples."""
-        self.epoch, self.skip = epoch, skip
-
-    def __len__(self):
-        return -(-max(0, self.length - self.skip) // (self.batch_size * self.world))
-
-    def __iter__(self):
-        order = list(range(self.length))
-        if self.shuffle:
-            random.Random(f"{self.seed} {self.epoch}").shuffle(order)
-        together = self.batch_size * self.world
-        for start in range(self.skip, self.length, together):
-            step = order[start : start + together]
-            while len(step) % self.world:
-                step.append(order[len(step) % self.length])
-            share = len(step) // self.world
-            yield [(self.epoch, index) for index in step[self.rank * share : (self.rank + 1) * share]]

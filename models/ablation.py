@@ -19,6 +19,12 @@ PARTS = {
 }
 
 
+def parts_of(opt):
+    """Which parts a training run has, {part: bool}; ``simulation``, which the paper lacks, is one more."""
+    parts = {part: part not in opt.ablate for part in PARTS}
+    return parts | {"text": not opt.no_text, "simulation": opt.lambda_simulation > 0}
+
+
 def generative_parts(ablated):
     """Names of the networks that produce images, without those that ``--ablate`` removes."""
     return ["Pre"] * ("nrn" not in ablated) + ["G_A", "G_B"] + ["H"] * ("mask" not in ablated)

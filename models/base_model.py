@@ -1,95 +1,71 @@
-"""What every trainable model shares: device, networks by name, learning rates, saving and loading."""
+"""What every trainable model shares: device, precision, losses and stages by name, learning rates."""
 
-from abc import ABC, abstractmethod
 from collections import OrderedDict
-from functools import partial
-from pathlib import Path
 
 import torch
 
+from models.enhancer import NETWORKS, Enhancer
+from models.networks.layers import freeze_batch_norms
 from models.optim.finite_watch import FiniteWatch
-from models.optim.schedules import Schedule
+from models.resumable import Resumable
 from util import distributed
-from util.checkpoint import (
-    cpu_state_dict,
-    drop_old,
-    load_network,
-    net_file,
-    read_options,
-    read_state_dict,
-    read_tensors,
-)
 from util.device import select_device
-from util.errors import WorkError
-from util.files import current_file, make_folder, write_set
-from util.precision import Precision
-from util.random_states import random_states, restore_random_states
+from util.precision import AMP
+from util.stages import LOSSES, STAGES, viewable
 
 
-class BaseModel(ABC):
+class BaseModel(Resumable):
     """The grammar of the CycleGAN family: set_input, forward, optimize_parameters, get_current_*.
 
-    A subclass provides ``model_names`` (X for each network ``netX``), ``loss_names`` (in the order of the log),
-    ``visual_names``, ``optimizers`` and ``pools`` {name: ImagePool}.
+    A subclass provides ``has`` {part: bool}, ``generative`` (names of the networks that make images), what
+    ``Resumable`` asks for, and in each step the stages and losses of util/stages.py, with the losses' sums ``loss_G``
+    and ``loss_D``.
     """
 
-    model_names, loss_names, visual_names = (), (), ()
-
     def __init__(self, opt):
-        self.opt = opt
+        super().__init__(opt)
         self.device = select_device(opt.gpu_ids)
-        self.precision = Precision(opt.amp, self.device)
+        self.amp = AMP[opt.amp]  # what convolutions and products compute in; None: as the weights
+        # fp16 alone lacks the range for small gradients.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
         self.watch = FiniteWatch()
-        self.average = None
-        self.folder = Path(opt.checkpoints_dir) / opt.name
-        self.optimizers, self.schedules, self.pools = [], [], {}
-        self.losses = {}
+        self.norms_frozen = False  # whether batch norms keep their statistics by now (--freeze_norm_epoch)
+        self.loss_G = self.loss_D = 0
+        for name in LOSSES:  # what a run does without stays 0
+            setattr(self, f"loss_{name}", 0)
+        self._total_sum, self._steps = torch.zeros((), dtype=torch.float64, device=self.device), 0
 
-    @abstractmethod
-    def set_input(self, batch):
-        """Take a batch of the data set and move its images to the device."""
+    def enhancer(self):
+        """The present enhancer, of averaged weights with ``--ema``; shares the networks and their mode."""
+        networks = self.average.networks if self.average else self.networks()
+        return Enhancer.of({name: networks[name] for name in NETWORKS if name in networks}, vars(self.opt))
 
-    @abstractmethod
-    def forward(self):
-        """Compute everything that ``visual_names`` shows."""
+    @property
+    def visual_names(self):
+        """The stages of the last step, in the order of the table."""
+        there = [name for name, stage in STAGES.items() if stage.part is None or self.has[stage.part]]
+        return [name for name in there if getattr(self, name, None) is not None]
 
-    @abstractmethod
-    def optimize_parameters(self):
-        """One training step."""
-
-    @abstractmethod
-    def epoch_metric(self):
-        """The mean of the generators' objective over the epoch, which ``plateau`` watches; starts a new mean."""
-
-    def networks(self):
-        """The networks under their names in a checkpoint."""
-        return {name: getattr(self, f"net{name}") for name in self.model_names}
-
-    def setup(self, opt):
-        """Make the schedules; load what a run goes on from (``--continue_train``) or starts from (``--init_from``).
-
-        Returns:
-            The progress that was saved with the weights (see ``save``), or None for a new run.
-        """
-        self.schedules = [Schedule(optimizer, opt) for optimizer in self.optimizers]
-        progress = None
-        if opt.continue_train:
-            self.load_networks(opt.epoch)
-            progress = self._load_train_state(opt.epoch)
-        elif opt.init_from:
-            self.start_from(Path(opt.init_from))
-        if opt.verbose:
-            for name, network in self.networks().items():
-                print(f"net{name}: {network}")
-        return progress
+    @property
+    def loss_names(self):
+        """The losses of the last step, in the order of the log."""
+        return [name for name in LOSSES if torch.is_tensor(getattr(self, f"loss_{name}"))]
 
     def get_current_visuals(self):
         """The images of the last step, {name: (N, C, H, W) in [-1, 1]}, in the order of ``visual_names``."""
-        return OrderedDict((name, getattr(self, name).detach()) for name in self.visual_names)
+        return OrderedDict((name, viewable(name, getattr(self, name).detach())) for name in self.visual_names)
+
+    def losses(self):
+        """The losses of the last step, {name: scalar tensor}, in the order of ``loss_names``."""
+        return {name: getattr(self, f"loss_{name}") for name in self.loss_names}
 
     def get_current_losses(self):
-        """The losses of the last step as numbers, {name: float}, in the order of ``loss_names``."""
-        return OrderedDict((name, self.losses[name].item()) for name in self.loss_names)
+        """The same as numbers, {name: float}."""
+        return OrderedDict((name, loss.item()) for name, loss in self.losses().items())
+
+    def autocast(self):
+        """A context in which convolutions and matrix products compute as ``--amp`` says."""
+        return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
 
     def learning_rate(self):
         """The learning rate in force."""
@@ -106,126 +82,29 @@ class BaseModel(ABC):
         for network in networks:
             network.requires_grad_(wanted)
 
+    def end_step(self, paths):
+        """What every step ends with; ``paths`` are the files of its batch."""
+        self.scaler.update()
+        if self.average:
+            self.average.update()
+        self.watch.note(self.losses(), paths)
+        self._total_sum += self.loss_G.detach()
+        self._steps += 1
+
+    def epoch_metric(self):
+        """The mean of the generators' total since the last call, over all processes: what ``plateau`` watches."""
+        mean = distributed.mean(float(self._total_sum) / max(1, self._steps))
+        self._total_sum, self._steps = torch.zeros_like(self._total_sum), 0
+        return mean
+
     def check_losses(self):
         """Raise WorkError if a loss since the last check was not a finite number."""
         self.watch.check()
 
-    def save_networks(self, epoch):
-        """Write {epoch}_net_X.pth for every network, all at once; WorkError as from ``save``."""
-        self.check_losses()
-        write_set(make_folder(self.folder), str(epoch), self._network_files(epoch))
-
-    def save(self, epoch, progress, also=()):
-        """Write the networks together with what a resumed run needs ({epoch}_train_state.pth).
-
-        Args:
-            epoch: ``latest``, a number or ``iter_N``.
-            progress: a dict of numbers that ``setup`` will return.
-            also: further names under which the same is kept.
-
-        Raises:
-            WorkError: a loss is not a finite number any more: nothing is written over good weights.
-        """
-        self.check_losses()
-        own = {  # what differs from process to process
-            "pools": {name: pool.state_dict() for name, pool in self.pools.items()},
-            "random": random_states(),
-        }
-        processes = distributed.gather(own)
-        if distributed.is_main():
-            state = {
-                "progress": progress,
-                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-                "schedules": [schedule.state_dict() for schedule in self.schedules],
-                "scaler": self.precision.scaler.state_dict(),
-                "averaged_steps": self.average.steps if self.average else 0,
-                "model": self.extra_state(),
-                "processes": processes,
-            }
-            for tag in (*also, epoch):
-                files = self._network_files(tag)
-                files[_state_file(tag)] = partial(torch.save, state)
-                write_set(make_folder(self.folder), tag, files)
-            if self.opt.keep_last:
-                drop_old(self.folder, self.opt.keep_last)
-        distributed.wait_for_all()
-
-    @abstractmethod
-    def extra_state(self):
-        """What else a resumed run must remember: numbers and tensors in plain containers."""
-
-    @abstractmethod
-    def load_extra_state(self, state):
-        """Take back what ``extra_state`` gave."""
-
-    def load_networks(self, epoch):
-        """Read {epoch}_net_X.pth into every network.
-
-        Raises:
-            WorkError: a file is missing, damaged, or does not fit its network.
-        """
-        for name, network in self.networks().items():
-            load_network(network, read_state_dict(self.folder, epoch, name), self.folder / net_file(epoch, name))
-        if self.average:
-            for name, network in self.average.networks.items():
-                averaged = f"{name}_ema"
-                if not current_file(self.folder, net_file(epoch, averaged)).exists():
-                    averaged = name  # a run that is averaged only from here on
-                load_network(network, read_state_dict(self.folder, epoch, averaged), net_file(epoch, averaged))
-
-    def start_from(self, folder):
-        """Read latest_net_X.pth into those networks that a folder has it of.
-
-        Raises:
-            WorkError: there is none, or a file is damaged or does not fit its network.
-        """
-        found = [name for name in self.networks() if current_file(folder, net_file("latest", name)).exists()]
-        if not found:
-            raise WorkError(f"{folder}: holds no weights to start from (latest_net_*.pth); check --init_from")
-        averages, stored = self.average.networks if self.average else {}, read_options(folder) or {}
-        for name in found:
-            state = self.adapted(name, read_state_dict(folder, "latest", name), stored)
-            for networks in (self.networks(), averages):
-                if name in networks:
-                    load_network(networks[name], state, folder / net_file("latest", name))
-
-    def adapted(self, name, state, stored):
-        """The state dict of another run's network as this one needs it; ``stored``: that run's options."""
-        return state
-
-    def _network_files(self, epoch):
-        networks = self.networks()
-        if self.average:
-            networks.update({f"{name}_ema": network for name, network in self.average.networks.items()})
-        return {
-            net_file(epoch, name): partial(torch.save, cpu_state_dict(network)) for name, network in networks.items()
-        }
-
-    def _load_train_state(self, epoch):
-        path = current_file(self.folder, _state_file(epoch))
-        if not path.exists():
-            print(
-                f"{path}: not there, only weights are: going on with fresh optimizers from epoch {self.opt.epoch_count}"
-            )
-            return None
-        state = read_tensors(path)
-        try:
-            for kind, restored in (("optimizers", self.optimizers), ("schedules", self.schedules)):
-                for one, its_state in zip(restored, state[kind], strict=True):
-                    one.load_state_dict(its_state)
-            if state["scaler"]:  # empty unless the run was in fp16
-                self.precision.scaler.load_state_dict(state["scaler"])
-            if self.average:
-                self.average.steps = state["averaged_steps"]
-            self.load_extra_state(state["model"])
-            own = state["processes"][distributed.rank() % len(state["processes"])]
-            for name, pool in self.pools.items():
-                pool.load_state_dict(own["pools"][name])
-            restore_random_states(own["random"])
-            return state["progress"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise WorkError(f"{path}: does not fit this run ({error}); it was written by another version") from error
-
-
-def _state_file(epoch):
-    return f"{epoch}_train_state.pth"
+    def freeze_norms(self):
+        """Let the batch norms of the generators' networks keep their statistics from now on."""
+        if self.average:  # those of the last few images differ from step to step
+            self.average.lend_statistics()
+        self.norms_frozen = True
+        for name in self.generative:
+            freeze_batch_norms(self.networks()[name])

@@ -1,35 +1,29 @@
-"""NeRCo: two closed loops between low light (A) and normal light (B), trained without pairs.
+"""NeRCo: two closed loops between low light (A) and normal light (B), trained without pairs (docs/method.md).
 
-The terms that train them are in objectives.py.
+Read ``optimize_parameters`` first: ``forward``, ``backward_G`` and ``backward_D`` are the parts of one training step.
 """
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from models.ablation import build_part, discriminative_parts, generative_parts
+from models.ablation import build_part, discriminative_parts, generative_parts, parts_of
 from models.base_model import BaseModel
-from models.enhancer import NETWORKS, Enhancer
-from models.kernels.norms import freeze_batch_norms
-from models.losses.appearance import AppearanceDiscriminator
+from models.enhancer import NETWORKS
 from models.losses.edges import EdgeFilter
-from models.losses.objectives import WEIGHTS, discriminator_errors, generator_terms
-from models.losses.text_prior import load_clip, text_prior_of
+from models.losses.gan import GANLoss
+from models.losses.restoration import l1, restoration_distance
+from models.losses.text_prior import load_clip, text_losses, text_prior_of
 from models.networks.generators import with_one_copy
 from models.networks.layers import batched, keep_tanh_sloping
 from models.optim.weight_average import WeightAverage
-from util import distributed
+from util.distributed import average_gradients, rank
 from util.image_pool import ImagePool
 
-STAGES = ("real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B", "sim_A", "sim_B")
-LOSSES = (
-    *("D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B"),
-    *("D_A_edge", "D_B_edge", "D_A_CLIP", "D_B_CLIP", "PreConsis", "H"),
-    "simulation",
-)
+POOLS, TEXT_POOLS = ("fake_B", "fake_A", "pre_A", "edges_B", "edges_A"), ("text", "text_rec_A")
 
 
 class NeRCoModel(BaseModel):
-    """The cooperative scheme: which parts there are, both loops, and the two steps that train them.
+    """The networks of the method, both loops, and the step that trains them.
 
     Args:
         opt: the options of training.
@@ -38,156 +32,53 @@ class NeRCoModel(BaseModel):
 
     def __init__(self, opt, clip_model=None):
         super().__init__(opt)
-        self.parts = {part: part not in opt.ablate for part in ("nrn", "mask", "dual_loop", "identity", "consistency")}
-        self.parts["simulation"] = opt.lambda_simulation > 0
-        self.warming_up = False  # whether the present step trains on simulated low light alone (--simulation_epochs)
-        self.frozen = False  # whether batch norms keep their statistics by now (--freeze_norm_epoch)
-        self.generative = generative_parts(opt.ablate)
-        self.discriminative = discriminative_parts(opt.ablate)
+        self.has = parts_of(opt)  # {part: whether this run trains with it}
+        self.warming_up = False  # whether this step trains on simulated low light alone (--simulation_epochs)
+
+        # The networks, under their names in a checkpoint. The release names a discriminator after the loop it serves:
+        # D_A judges domain B.
+        self.generative, self.discriminative = generative_parts(opt.ablate), discriminative_parts(opt.ablate)
         self.model_names = (*self.generative, *self.discriminative)
         stored = torch.channels_last if opt.channels_last else torch.contiguous_format
         self.layout = torch.channels_last if self.device.type == "cpu" else stored  # of images
-        for name in self.model_names:
-            setattr(self, f"net{name}", build_part(name, opt).to(self.device, memory_format=stored))
+        networks = {name: build_part(name, opt).to(self.device, memory_format=stored) for name in self.model_names}
+        self.netPre, self.netH = networks.get("Pre"), networks.get("H")
+        self.netG_A, self.netG_B = networks["G_A"], networks["G_B"]
+        self.netD_A, self.netD_B = networks.get("D_A"), networks.get("D_B")
+        self.netD_A_edge, self.netD_B_edge = networks.get("D_A_edge"), networks.get("D_B_edge")
         if opt.ema:
-            self.average = WeightAverage({name: self.networks()[name] for name in self._enhancing()}, opt.ema)
-        if self.parts["simulation"]:
+            self.average = WeightAverage({name: networks[name] for name in NETWORKS if name in networks}, opt.ema)
+        if self.has["simulation"]:
             keep_tanh_sloping(self.netG_A)  # or white spots grow, by which instance norms let brightness through
         if opt.compile:
-            for network in self.networks().values():
+            for network in networks.values():
                 network.compile()
-        self._build_judges(opt, clip_model)
-        self._build_optimizers(opt)
 
-    def _build_judges(self, opt, clip_model):
-        networks, edge_filter = self.networks(), EdgeFilter(opt.edge_filter, opt.edge_projection).to(self.device)
-
-        def judge(letter, words, name):
-            colour, edge = networks.get(f"D_{letter}"), networks.get(f"D_{letter}_edge")
-            found = AppearanceDiscriminator(colour, edge, edge_filter, words, opt, name)
-            self.pools.update({f"{name} {kind}": pool for kind, pool in found.pools.items()})
-            return found
-
-        # The release names a discriminator after the loop it serves: D_A judges domain B.
-        self.normal_light, self.low_light = judge("A", (0, 1), "normal"), judge("B", (1, 0), "low")
+        # What the losses take beside images: the adversarial objective, the high-pass filter E, the text prior.
+        self.gan = GANLoss(opt.gan_mode, opt.lambda_gp)
+        self.edges = EdgeFilter(opt.edge_filter, opt.edge_projection).to(self.device)
         self.text_prior = None
-        if not opt.no_text:
+        if self.has["text"]:
             clip_model = load_clip(opt.clip_path) if clip_model is None else clip_model
             self.text_prior = text_prior_of(opt, clip_model).to(self.device)
-            for kind in ("text", "text of rec_A"):
-                self.pools[kind] = ImagePool(opt.pool_size, f"{opt.seed} {distributed.rank()} {kind}")
 
-    def _build_optimizers(self, opt):
-        for names in (self.generative, self.discriminative):
-            parameters = [p for name in names for p in self.networks()[name].parameters()]
-            if parameters:
-                self.optimizers.append(torch.optim.Adam(parameters, opt.lr, (opt.beta1, 0.999), fused=True))
-        self._total_sum, self._steps = torch.zeros((), dtype=torch.float64, device=self.device), 0
-
-    def _enhancing(self):
-        return [name for name in NETWORKS if name in self.generative]
-
-    def enhancer(self):
-        """The present enhancer, of averaged weights with ``--ema``; shares the networks and their mode."""
-        networks = self.average.networks if self.average else self.networks()
-        return Enhancer.of({name: networks[name] for name in self._enhancing()}, vars(self.opt))
+        # The history of each kind of fake. An optimizer for the generators, one for the discriminators.
+        pools = (*POOLS, *(TEXT_POOLS if self.has["text"] else ()))
+        self.pools = {name: ImagePool(opt.pool_size, f"{opt.seed} {rank()} {name}") for name in pools}
+        self.optimizer_G, self.optimizer_D = self._adam(self.generative), self._adam(self.discriminative)
+        self.optimizers = [optimizer for optimizer in (self.optimizer_G, self.optimizer_D) if optimizer]
+        self.rec_B = None
 
     def set_input(self, batch):
         """Take a batch {"A", "B" and, with simulation, "sim_A": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
-        names = {"real_A": "A", "real_B": "B"} | ({"sim_A": "sim_A"} if self.parts["simulation"] else {})
-        for name, key in names.items():
-            setattr(self, name, batch[key].to(self.device, non_blocking=True, memory_format=self.layout))
-        self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
         epoch = self.schedules[0].epoch if self.schedules else self.opt.epoch_count
         self.warming_up = epoch <= self.opt.simulation_epochs
-        if self.opt.freeze_norm_epoch and epoch >= self.opt.freeze_norm_epoch:
-            self._freeze_norms()
-
-    def _freeze_norms(self):
-        if self.average and not self.frozen:  # those of the last few images differ from step to step
-            self.average.lend_statistics()
-        self.frozen = True
-        for name in self.generative:
-            freeze_batch_norms(self.networks()[name])
-
-    def forward(self):
-        """Both loops, or what is trained while warming up; calls of one network that can go together share a batch."""
-        if self.warming_up:
-            (self.pre_sim_A,), _, (guided,) = self._guide(self.sim_A)
-            self.sim_B = self.run(self.netG_A, guided)
-            return
-        A, B = self.real_A, self.real_B
-        dark = [A, self.sim_A] if self.parts["simulation"] else [A]
-        pre, found, guided = self._guide(*dark)
-        self.pre_A, (self.h, self.mask) = pre[0], found[0]
-
-        # A -> B -> A, with what the other terms ask of the enhancer.
-        to_enhance, to_degrade = dict(zip(("fake_B", "sim_B"), guided, strict=False)), {}  # (N, 6, H, W) each
-        if self.parts["identity"]:
-            to_enhance["same_B"], to_degrade["same_A"] = torch.cat([B, B], dim=1), A
-        if self.parts["mask"]:
-            to_enhance["bypass_B"] = torch.cat([B - self.h, B - self.h], dim=1)
-        if self.parts["dual_loop"]:
-            to_degrade["fake_A"] = B * self.mask  # the mask of A guides the degrading of B
-        self._call(self.netG_A, to_enhance)
-        self._call(self.netG_B, to_degrade)
-        self.rec_A = self.run(self.netG_B, self.fake_B)
-
-        # B -> A -> B: there is no mask on the way back.
-        if self.parts["dual_loop"]:
-            pre_A1 = self.run(self.netPre, self.fake_A) if self.parts["nrn"] else self.fake_A
-            self.rec_B = self.run(self.netG_A, torch.cat([self.fake_A, pre_A1], dim=1))
-
-    def _guide(self, *dark):
-        """What the enhancer needs of low light: of each image its normalised one, (h, mask), and its input."""
-        pre = batched(self.netPre, *dark, call=self.run) if self.parts["nrn"] else dark
-        found = [self.run(self.netH, x) if self.parts["mask"] else (None, torch.ones_like(x[:, :1])) for x in dark]
-        guided = [torch.cat([x, pre_x], dim=1) * mask for x, pre_x, (_, mask) in zip(dark, pre, found, strict=True)]
-        return pre, found, guided
-
-    def _call(self, network, inputs):
-        """Set the attributes that ``inputs`` names to what the network makes of them."""
-        outputs = batched(network, *inputs.values(), call=self.run)
-        for name, output in zip(inputs, outputs, strict=True):
-            setattr(self, name, output)
-
-    def run(self, network, x):
-        """Call a network; with ``--checkpoint_activations`` its inside is computed again in the backward pass."""
-        if self.opt.checkpoint_activations and torch.is_grad_enabled():
-            return checkpoint(network, x, use_reentrant=False)
-        return network(x)
-
-    def get_current_visuals(self):
-        visuals = super().get_current_visuals()
-        if "mask" in visuals:
-            visuals["mask"] = visuals["mask"] * 2 - 1  # from (0, 1)
-        return visuals
-
-    @property
-    def visual_names(self):
-        """The stages of the last step."""
-        if self.warming_up:
-            return ["real_B", "sim_A", "sim_B"]
-        needs = {"pre_A": "nrn", "mask": "mask", "fake_A": "dual_loop", "rec_B": "dual_loop"}
-        needs |= {"sim_A": "simulation", "sim_B": "simulation"}
-        return [stage for stage in STAGES if stage not in needs or self.parts[needs[stage]]]
-
-    @property
-    def loss_names(self):
-        """The losses of the last step, in the order of the log."""
-        return [name for name in LOSSES if name in self.losses]
-
-    def generator_objective(self):
-        """The generators' total (docs/method.md, section 3), a scalar; its terms go to ``losses``."""
-        terms = generator_terms(self)
-        self.losses.update(terms)
-        return sum(WEIGHTS.get(name, 1) * term for name, term in terms.items())
-
-    def discriminator_objective(self):
-        """The sum of the discriminators' losses (docs/method.md, section 4), a scalar; each goes to ``losses``."""
-        errors = discriminator_errors(self)
-        self.losses.update(errors)
-        return sum(errors.values())
+        self.real_A = None if self.warming_up else self._placed(batch["A"])
+        self.real_B = self._placed(batch["B"])
+        self.sim_A = self._placed(batch["sim_A"]) if self.has["simulation"] else None
+        self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
+        if self.opt.freeze_norm_epoch and epoch >= self.opt.freeze_norm_epoch and not self.norms_frozen:
+            self.freeze_norms()
 
     def optimize_parameters(self):
         """One step of the generators, then one of the discriminators on the fakes of before that step.
@@ -195,44 +86,200 @@ class NeRCoModel(BaseModel):
         Returns:
             The generators' total plus the discriminators' losses, a scalar tensor.
         """
-        discriminators = [] if self.warming_up else [self.networks()[name] for name in self.discriminative]
+        discriminators = [self.networks()[name] for name in self.discriminative]
+
+        # The generators; the discriminators are frozen.
         self.set_requires_grad(discriminators, False)
-        with self.precision.autocast():
-            self.forward()
-            total = self.generator_objective()
-        self.precision.update(self.optimizers[0], total)
-        reported = total.detach()
+        self.optimizer_G.zero_grad()
+        self.forward()
+        self.backward_G()
+        average_gradients(self.optimizer_G)
+        self.scaler.step(self.optimizer_G)
 
-        if discriminators:
-            self.set_requires_grad(discriminators, True)
-            with self.precision.autocast():
-                error = self.discriminator_objective()
-            self.precision.update(self.optimizers[1], error)
-            reported = reported + error.detach()
+        # The discriminators.
+        self.set_requires_grad(discriminators, True)
+        if discriminators and not self.warming_up:
+            self.optimizer_D.zero_grad()
+            self.backward_D()
+            average_gradients(self.optimizer_D)
+            self.scaler.step(self.optimizer_D)
 
-        self.precision.end_step()
-        if self.average:
-            self.average.update()
-        self.watch.note(self.losses, [*self.image_paths, *self.other_paths])
-        self._total_sum += total.detach()
-        self._steps += 1
-        return reported
+        self.end_step([*self.image_paths, *self.other_paths])
+        return (self.loss_G + self.loss_D).detach()
 
-    def epoch_metric(self):
-        """The mean of the generators' total since the last call, over all processes."""
-        mean = distributed.mean(float(self._total_sum) / max(1, self._steps))
-        self._total_sum, self._steps = torch.zeros_like(self._total_sum), 0
-        return mean
+    def forward(self):
+        """Both closed loops (docs/method.md, section 2); calls of one network that can go together share a batch."""
+        if self.warming_up:
+            self.forward_simulation()
+            return
+        A, B, has = self.real_A, self.real_B, self.has
+        with self.autocast():
+            # A -> B -> A.
+            self.pre_A, pre_sim_A = self.normalise(A, self.sim_A)
+            self.h, self.mask = self.attend(A)
+            self.fake_B, self.sim_B, self.idt_A, self.bypass_B = self.call(
+                self.netG_A,  # (N, 6, H, W) -> (N, 3, H, W)
+                torch.cat([A, self.pre_A], dim=1) * self.mask,
+                self.guided(self.sim_A, pre_sim_A) if has["simulation"] else None,
+                torch.cat([B, B], dim=1) if has["identity"] else None,
+                torch.cat([B - self.h, B - self.h], dim=1) if has["mask"] else None,
+            )
+            self.fake_A, self.idt_B = self.call(
+                self.netG_B,
+                B * self.mask if has["dual_loop"] else None,  # the mask of A guides the degrading of B
+                A if has["identity"] else None,
+            )
+            self.rec_A = self.run(self.netG_B, self.fake_B)
+
+            # B -> A -> B: there is no mask on the way back.
+            if has["dual_loop"]:
+                (self.pre_A1,) = self.normalise(self.fake_A)
+                self.rec_B = self.run(self.netG_A, torch.cat([self.fake_A, self.pre_A1], dim=1))
+
+    def backward_G(self):
+        """The generators' objective (docs/method.md, section 3), a line a term, and its gradients."""
+        if self.warming_up:
+            self.backward_simulation()
+            return
+        opt, has = self.opt, self.has
+        A, B, h, pre_A = self.real_A, self.real_B, self.h, self.pre_A
+        fake_B, rec_A, fake_A, rec_B = self.fake_B, self.rec_A, self.fake_A, self.rec_B
+        with self.autocast():
+            # GAN(D(x), real) of each image; 0 for those that this run does not judge.
+            A_h, B_h = (A + h, B - h) if has["mask"] else (None, None)
+            gan_fake_B, gan_A_h = self.gan.fooled(self.netD_A, fake_B, A_h)
+            gan_fake_A, gan_pre_A, gan_B_h = self.gan.fooled(self.netD_B, fake_A, pre_A if has["nrn"] else None, B_h)
+            (edge_B,) = self.gan.fooled(self.netD_A_edge, self.edges_for_G(fake_B))
+            (edge_A,) = self.gan.fooled(self.netD_B_edge, self.edges_for_G(fake_A))
+            text_B, text_A = self.text_terms(fake_B, rec_B, fake_A, rec_A)
+
+            # A -> B -> A.
+            self.loss_G_A = gan_fake_B
+            self.loss_cycle_A = opt.lambda_A * l1(rec_A, A)
+            self.loss_idt_A = opt.lambda_B * opt.lambda_identity * l1(self.idt_A, B) if has["identity"] else 0
+            self.loss_D_A_CLIP = text_B
+
+            # B -> A -> B.
+            self.loss_G_B = gan_fake_A + gan_pre_A
+            self.loss_cycle_B = opt.lambda_B * l1(rec_B, B) if has["dual_loop"] else 0
+            self.loss_idt_B = opt.lambda_A * opt.lambda_identity * l1(self.idt_B, A) if has["identity"] else 0
+            self.loss_D_B_CLIP = text_A
+
+            # NRN: pre_A keeps the content of A and looks like low light.
+            keeps_A = has["nrn"] and has["consistency"]
+            self.loss_PreConsis = 4 * opt.lambda_A * l1(pre_A, A) + gan_pre_A if keeps_A else 0
+
+            # Mask extractor: the residual h is what lies between the domains.
+            if has["mask"]:
+                bypass = l1(fake_B, A + h) + l1(B, self.bypass_B)
+                adversarial = gan_A_h + gan_B_h
+                self_supervised = l1(h, fake_B - A)
+                if has["dual_loop"]:
+                    h_of_fake_A, _ = self.attend(fake_A)
+                    self_supervised = self_supervised + l1(fake_A, B - h_of_fake_A)
+                self.loss_H = bypass + adversarial + self_supervised
+
+            # Not in the paper: what was darkened comes back.
+            self.loss_simulation = (
+                opt.lambda_simulation * restoration_distance(self.sim_B, B) if has["simulation"] else 0
+            )
+
+            # fmt: off
+            self.loss_G = (
+                self.loss_G_A + self.loss_cycle_A + self.loss_idt_A + self.loss_D_A_CLIP / 2 + edge_B / 2
+                + self.loss_G_B + self.loss_cycle_B + self.loss_idt_B + self.loss_D_B_CLIP / 2 + edge_A / 2
+                + self.loss_H / 2 + self.loss_PreConsis + self.loss_simulation
+            )
+            # fmt: on
+        self.scaler.scale(self.loss_G).backward()
+
+    def backward_D(self):
+        """The discriminators' losses (docs/method.md, section 4), and their gradients."""
+        A, B, E, old_or_new = self.real_A, self.real_B, self.edges, self.old_or_new
+        fake_B, fake_A = self.fake_B.detach(), self.fake_A.detach() if self.has["dual_loop"] else None
+        pre_A = self.pre_A.detach() if self.has["nrn"] else None
+        D_A, D_B, D_A_edge, D_B_edge = self.netD_A, self.netD_B, self.netD_A_edge, self.netD_B_edge
+        told_apart = self.gan.told_apart
+        with self.autocast():
+            self.loss_D_A = told_apart(D_A, B, old_or_new("fake_B", fake_B)) if D_A else 0
+            self.loss_D_B = told_apart(D_B, A, old_or_new("fake_A", fake_A), old_or_new("pre_A", pre_A)) if D_B else 0
+            self.loss_D_A_edge = told_apart(D_A_edge, E(B), old_or_new("edges_B", E(fake_B))) if D_A_edge else 0
+            self.loss_D_B_edge = told_apart(D_B_edge, E(A), old_or_new("edges_A", E(fake_A))) if D_B_edge else 0
+            self.loss_D = self.loss_D_A + self.loss_D_B + self.loss_D_A_edge + self.loss_D_B_edge
+        self.scaler.scale(self.loss_D).backward()
+
+    # Warming up: simulated low light alone (--simulation_epochs).
+
+    def forward_simulation(self):
+        """The enhancer on darkened B."""
+        with self.autocast():
+            (self.pre_sim_A,) = self.normalise(self.sim_A)
+            self.sim_B = self.run(self.netG_A, self.guided(self.sim_A, self.pre_sim_A))
+
+    def backward_simulation(self):
+        """Darkened B comes back, and its pre_A keeps its content."""
+        opt, has = self.opt, self.has
+        with self.autocast():
+            self.loss_simulation = opt.lambda_simulation * restoration_distance(self.sim_B, self.real_B)
+            keeps_A = has["nrn"] and has["consistency"]
+            self.loss_PreConsis = 4 * opt.lambda_A * l1(self.pre_sim_A, self.sim_A) if keeps_A else 0
+            self.loss_G = self.loss_simulation + self.loss_PreConsis
+        self.scaler.scale(self.loss_G).backward()
+
+    # The networks' calls.
+
+    def normalise(self, *images):
+        """Pre(x) of each batch of images (N, 3, H, W); without the NRN, x itself."""
+        return self.call(self.netPre, *images) if self.has["nrn"] else images
+
+    def attend(self, image):
+        """H(x): residual (N, 3, H, W) and mask (N, 1, H, W); without the mask extractor None and ones."""
+        return self.run(self.netH, image) if self.has["mask"] else (None, torch.ones_like(image[:, :1]))
+
+    def guided(self, image, pre):
+        """What the enhancer is given of low light: (N, 6, H, W)."""
+        _, mask = self.attend(image)
+        return torch.cat([image, pre], dim=1) * mask
+
+    def call(self, network, *inputs):
+        """The outputs of a network for several inputs, in one batch where that changes nothing; None for None."""
+        return batched(network, *inputs, call=self.run)
+
+    def run(self, network, x):
+        """Call a network; with ``--checkpoint_activations`` its inside is computed again in the backward pass."""
+        if self.opt.checkpoint_activations and torch.is_grad_enabled():
+            return checkpoint(network, x, use_reentrant=False)
+        return network(x)
+
+    def edges_for_G(self, fake):
+        """What the edge discriminators are shown in the generators' step: E(x); in the released recipe x itself."""
+        return self.edges(fake) if self.opt.edge_adversary == "edges" and fake is not None else fake
+
+    def text_terms(self, fake_B, rec_B, fake_A, rec_A):
+        """L1(p(x), [0, 1]) of normal light and L1(p(x), [1, 0]) of low light, a scalar each; 0 without text term."""
+        if self.text_prior is None:
+            return 0, 0
+        if not self.opt.text_gradient:
+            # As released: images go through pools, which detach them. A pool of none passes them on as they are.
+            fake_B, rec_B, fake_A = (self.old_or_new("text", x) for x in (fake_B, rec_B, fake_A))
+            rec_A = self.old_or_new("text_rec_A", rec_A)
+        return text_losses(self.text_prior, normal_light=(fake_B, rec_B), low_light=(fake_A, rec_A))
+
+    def old_or_new(self, pool, fake):
+        """Fakes to judge: these, or some of their pool's (N, 3, H, W); None for None."""
+        return None if fake is None else self.pools[pool].query(fake)
 
     def adapted(self, name, state, stored):
         # Without normalisation the enhancer was given the image twice. It goes on as if once, so that what a new
         # network makes of the image has no say at first.
-        if name == "G_A" and self.parts["nrn"] and "nrn" in stored.get("ablate", ()):
+        if name == "G_A" and self.has["nrn"] and "nrn" in stored.get("ablate", ()):
             return with_one_copy(state)
         return state
 
-    def extra_state(self):
-        return {"total_sum": self._total_sum, "steps": self._steps}
+    def _adam(self, names):
+        """Adam for the parameters of some networks; None where there are none."""
+        parameters = [p for name in names for p in self.networks()[name].parameters()]
+        return torch.optim.Adam(parameters, self.opt.lr, (self.opt.beta1, 0.999), fused=True) if parameters else None
 
-    def load_extra_state(self, state):
-        self._total_sum, self._steps = state["total_sum"].to(self.device), state["steps"]
+    def _placed(self, images):
+        return images.to(self.device, non_blocking=True, memory_format=self.layout)

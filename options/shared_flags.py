@@ -1,10 +1,9 @@
 """The flags that training and testing share, group by group."""
 
 from data.transforms import PREPROCESS
-from models.kernels.norms import NORMS
 from models.networks.discriminators import DISCRIMINATORS
 from models.networks.generators import GENERATORS
-from models.networks.layers import INIT_TYPES
+from models.networks.layers import INIT_TYPES, NORMS
 from options.argument_types import count_or_all, gpu_list, not_negative, positive, rate
 from util.precision import AMP
 
@@ -87,7 +86,7 @@ def add_networks(group):
     )
     group.add_argument("--ndf", type=positive, default=64, metavar="N", help="width of the discriminators, channels")
     group.add_argument(
-        "--netG", choices=GENERATORS, default=GENERATORS[0], help="generators: the enhancer and the degrader"
+        "--netG", choices=GENERATORS, default="resnet_9blocks", help="generators: the enhancer and the degrader"
     )
     group.add_argument("--netD", choices=DISCRIMINATORS, default="basic", help="discriminators")
     group.add_argument(

@@ -2,7 +2,7 @@
 
 from models.ablation import PARTS
 from models.losses.edges import EDGE_FILTERS
-from models.losses.losses import GAN_MODES
+from models.losses.gan import GAN_MODES
 from models.networks.nrn import COORDS
 from models.optim.schedules import POLICIES
 from options.argument_types import momentum, not_negative, positive, rate, weight

@@ -65,11 +65,11 @@ def gpu_of_this_process(gpu_ids):
     return gpu_ids[local] if len(gpu_ids) > 1 else local
 
 
-def average_gradients(parameters):
-    """Replace each gradient by its mean over all processes."""
+def average_gradients(optimizer):
+    """Replace the gradient of each of an optimizer's parameters by its mean over all processes."""
     if world_size() == 1:
         return
-    gradients = [p.grad for p in parameters if p.grad is not None]
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])  # one message in place of hundreds
     dist.all_reduce(flat)
     flat /= world_size()

@@ -5,7 +5,8 @@ import copy
 import torch
 
 from models.inference.tiled_enhancer import enhance_in_bands
-from models.kernels.norms import IMAGE_NORMS, NORMS
+from models.kernels.norms import IMAGE_NORMS
+from models.networks.layers import NORMS
 from util.errors import WorkError
 from util.memory import free_memory, out_of_memory
 from util.precision import AMP

@@ -15,9 +15,8 @@ from models.inference.tiles import (
     normed,
     store,
 )
-from models.kernels.norms import NORMS
 from models.networks.generators import ResNetGenerator
-from models.networks.layers import ResidualBlock
+from models.networks.layers import NORMS, ResidualBlock
 
 NORM_LAYERS = tuple(NORMS.values())
 
@@ -100,7 +99,7 @@ class _Implicit(Map):
         self.evaluation = nrn.mlp.at(image.height, image.width)
 
     def rows(self, top, bottom):
-        return self.evaluation.rows(self.features.rows_or_zeros, top, bottom)
+        return self.evaluation.rows(self.features.rows_or_zeros(top - 1, bottom + 1), top)
 
 
 class _Joined(Map):

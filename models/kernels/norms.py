@@ -7,22 +7,6 @@ from torch import nn
 SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing digits that count
 
 
-def norm_layer(norm, channels):
-    """A normalisation layer that keeps (N, channels, H, W).
-
-    Args:
-        norm: ``instance`` (no affine parameters, no running statistics), ``layer_instance`` (the sum of an instance
-            and a layer norm, with parameters), ``batch`` (with parameters and running statistics), or ``none``.
-        channels: number of feature maps.
-    """
-    return NORMS[norm](channels)
-
-
-def conv_has_bias(norm):
-    """Whether a convolution that a norm follows has a bias: as in the released weights, only with ``instance``."""
-    return norm == "instance"
-
-
 class InstanceNorm(nn.InstanceNorm2d):
     """Instance norm without parameters or statistics; at inference on a CPU it may overwrite its input.
 
@@ -82,8 +66,6 @@ class LayerInstanceNorm(nn.Module):
 
 
 IMAGE_NORMS = (InstanceNorm, LayerInstanceNorm)  # those that go by the image at hand, the whole of it
-# The last does nothing; it keeps the numbering of the layers, and with it the keys of a checkpoint.
-NORMS = {"instance": InstanceNorm, "layer_instance": LayerInstanceNorm, "batch": nn.BatchNorm2d, "none": nn.Identity}
 
 
 def each_normed(x, eps, weight=None, bias=None):
@@ -117,10 +99,3 @@ def _statistics_of_one(parts):
     share = share / share.sum()
     mean = (share * means).sum(0)
     return mean, (share * (variances + (means - mean).square())).sum(0)
-
-
-def freeze_batch_norms(network):
-    """Let the batch norms of a network normalise by their running statistics in training, too, and keep those."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()

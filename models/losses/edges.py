@@ -6,17 +6,21 @@ from torch import nn
 
 from util.precision import full, in_full_precision
 
-EDGE_FILTERS = ("gradient", "sobel", "laplacian4", "laplacian8")
-PROJECTIONS = ("fixed", "random")
-
 LUMA = (65.738 / 256, 129.057 / 256, 25.064 / 256)  # of red, green and blue (BT.601, studio swing)
 STRENGTH = 4.0
 
-# Each filter is one or two 3x3 kernels; their responses are joined by a root of squares.
-_GRADIENT = [[0, 0, 0], [-1, 0, 1], [0, 0, 0]]
-_SOBEL = [[-0.25, 0, 0.25], [-0.5, 0, 0.5], [-0.25, 0, 0.25]]  # a ramp gives what _GRADIENT gives
-_LAPLACIAN4 = [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
-_LAPLACIAN8 = [[1, 1, 1], [1, -8, 1], [1, 1, 1]]
+# The 3x3 kernels of each filter, whose responses are joined by a root of squares: down and across, or one for both.
+# A ramp gives the same under gradient and sobel.
+EDGE_FILTERS = {
+    "gradient": ([[0, -1, 0], [0, 0, 0], [0, 1, 0]], [[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
+    "sobel": (
+        [[-0.25, -0.5, -0.25], [0, 0, 0], [0.25, 0.5, 0.25]],
+        [[-0.25, 0, 0.25], [-0.5, 0, 0.5], [-0.25, 0, 0.25]],
+    ),
+    "laplacian4": ([[0, 1, 0], [1, -4, 1], [0, 1, 0]],),
+    "laplacian8": ([[1, 1, 1], [1, -8, 1], [1, 1, 1]],),
+}
+PROJECTIONS = ("fixed", "random")
 
 
 class EdgeFilter(nn.Module):
@@ -32,14 +36,10 @@ class EdgeFilter(nn.Module):
     def __init__(self, kind="gradient", projection="fixed"):
         super().__init__()
         self.projection = projection
-        across = torch.tensor(
-            {"gradient": _GRADIENT, "sobel": _SOBEL, "laplacian4": _LAPLACIAN4, "laplacian8": _LAPLACIAN8}[kind],
-            dtype=torch.float64,
-        )
-        kernels = [across] if kind.startswith("laplacian") else [across.T, across]
+        kernels = torch.tensor(EDGE_FILTERS[kind], dtype=torch.float64)[:, None]  # (1 or 2, 1, 3, 3)
         # Not part of a checkpoint: the released files hold no filters. Kept in double precision, so that nothing
         # is lost when training runs in it.
-        self.register_buffer("kernels", torch.stack(kernels)[:, None], persistent=False)  # (1 or 2, 1, 3, 3)
+        self.register_buffer("kernels", kernels, persistent=False)
         self.register_buffer("luma", torch.tensor(LUMA, dtype=torch.float64)[None, :, None, None], persistent=False)
 
     def forward(self, x):

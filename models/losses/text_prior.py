@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 import clip
+from models.networks.layers import batched
 from util.errors import WorkError
 from util.precision import full, in_full_precision
 
-CLIP_INPUTS = ("normalized", "raw")
 CLIP_NAME = "RN50"
 
 
@@ -75,3 +75,23 @@ class TextPrior(nn.Module):
         with in_full_precision(features):  # the scale, 100 in CLIP, would magnify the rounding of 16 bits
             cosines = F.normalize(full(features), dim=-1) @ self.text_features.T  # (N, 2)
             return (self.clip.logit_scale.exp() * cosines).softmax(dim=-1)
+
+
+def text_losses(text_prior, normal_light, low_light):
+    """The text terms of both domains: L1(p(x), [0, 1]) and L1(p(x), [1, 0]), each summed over its images.
+
+    Args:
+        text_prior: a ``TextPrior``, which sees all images in one batch.
+        normal_light, low_light: tuples of batches (N, 3, H, W) in [-1, 1], or None.
+
+    Returns:
+        Two scalars; 0 where a tuple holds nothing.
+    """
+    said = batched(text_prior, *normal_light, *low_light)  # (N, 2) each
+    normal, low = said[: len(normal_light)], said[len(normal_light) :]
+    return _distance(normal, (0, 1)), _distance(low, (1, 0))
+
+
+def _distance(said, wanted):
+    # Numbers, not a tensor: that would be copied to the GPU at every step.
+    return sum(((p[:, 0] - wanted[0]).abs() + (p[:, 1] - wanted[1]).abs()).mean() / 2 for p in said if p is not None)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models.kernels.norms import conv_has_bias, norm_layer
+from models.networks.layers import conv_has_bias, norm_layer
 from util.precision import full, in_full_precision
 
 DISCRIMINATORS = ("basic", "n_layers", "pixel")

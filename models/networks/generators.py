@@ -1,33 +1,11 @@
 """The image-to-image generators: the enhancer's and the degrader's ResNet, and the pix2pix U-Nets."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
-from models.kernels.norms import conv_has_bias, norm_layer
-from models.networks.layers import resnet_trunk
-
-GENERATORS = ("resnet_9blocks", "resnet_6blocks", "unet_128", "unet_256")
-
-
-def build_generator(name, in_channels, out_channels=3, ngf=64, norm="instance", dropout=False):
-    """The generator called ``name`` (one of ``GENERATORS``), with PyTorch's own initial weights.
-
-    It maps (N, in_channels, H, W) to (N, out_channels, H, W) in [-1, 1]; H and W are multiples of
-    ``size_multiple(name)``.
-    """
-    if name.startswith("resnet"):
-        return ResNetGenerator(in_channels, out_channels, ngf, norm, dropout, n_blocks=int(name[7]))
-    return UNetGenerator(in_channels, out_channels, ngf, norm, dropout, n_downs={"128": 7, "256": 8}[name[5:]])
-
-
-def size_multiple(name):
-    """What the sides (pixels) of a generator's input must be multiples of."""
-    return int(name[5:]) if name.startswith("unet") else 4
-
-
-def smallest_side(name):
-    """The least side (pixels) that a generator takes: reflection padding needs more pixels than it adds."""
-    return max(8, size_multiple(name))
+from models.networks.layers import conv_has_bias, norm_layer, resnet_trunk
 
 
 class ResNetGenerator(nn.Module):
@@ -111,6 +89,33 @@ class UNetBlock(nn.Module):
 
     def forward(self, x):
         return torch.cat([x, self.model(x)], dim=1)  # (N, 2 outer, H, W)
+
+
+GENERATORS = {
+    "resnet_9blocks": partial(ResNetGenerator, n_blocks=9),
+    "resnet_6blocks": partial(ResNetGenerator, n_blocks=6),
+    "unet_128": partial(UNetGenerator, n_downs=7),
+    "unet_256": partial(UNetGenerator, n_downs=8),
+}
+
+
+def build_generator(name, in_channels, out_channels=3, ngf=64, norm="instance", dropout=False):
+    """The generator called ``name`` (one of ``GENERATORS``), with PyTorch's own initial weights.
+
+    It maps (N, in_channels, H, W) to (N, out_channels, H, W) in [-1, 1]; H and W are multiples of
+    ``size_multiple(name)``.
+    """
+    return GENERATORS[name](in_channels, out_channels, ngf, norm, dropout)
+
+
+def size_multiple(name):
+    """What the sides (pixels) of a generator's input must be multiples of: a ResNet halves them twice."""
+    return 2 ** GENERATORS[name].keywords.get("n_downs", 2)
+
+
+def smallest_side(name):
+    """The least side (pixels) that a generator takes: reflection padding needs more pixels than it adds."""
+    return max(8, size_multiple(name))
 
 
 def with_one_copy(state):

@@ -1,12 +1,31 @@
-"""Layers that several networks share: the residual block, the ResNet trunk, weight initialisation."""
+"""Layers that several networks share: norms, the residual block, the ResNet trunk, weight initialisation."""
 
 import torch
 from torch import nn
 
-from models.kernels.norms import conv_has_bias, norm_layer
+from models.kernels.norms import InstanceNorm, LayerInstanceNorm
 from models.kernels.winograd import Conv3x3
 
+# The last does nothing; it keeps the numbering of the layers, and with it the keys of a checkpoint.
+NORMS = {"instance": InstanceNorm, "layer_instance": LayerInstanceNorm, "batch": nn.BatchNorm2d, "none": nn.Identity}
+
 INIT_TYPES = ("normal", "xavier", "kaiming", "orthogonal")
+
+
+def norm_layer(norm, channels):
+    """A normalisation layer that keeps (N, channels, H, W).
+
+    Args:
+        norm: ``instance`` (no affine parameters, no running statistics), ``layer_instance`` (the sum of an instance
+            and a layer norm, with parameters), ``batch`` (with parameters and running statistics), or ``none``.
+        channels: number of feature maps.
+    """
+    return NORMS[norm](channels)
+
+
+def conv_has_bias(norm):
+    """Whether a convolution that a norm follows has a bias: as in the released weights, only with ``instance``."""
+    return norm == "instance"
 
 
 class ResidualBlock(nn.Module):
@@ -96,14 +115,20 @@ def batched(network, *inputs, call=lambda network, x: network(x)):
     shapes differ.
 
     Args:
-        inputs: tensors (N, C, H, W).
+        inputs: tensors (N, C, H, W), or None where there is nothing to compute: the output is then None, too.
         call: how the network is called.
     """
-    mixes = any(isinstance(module, nn.BatchNorm2d) and module.training for module in network.modules())
-    if len(inputs) < 2 or mixes or len({x.shape for x in inputs}) > 1:
-        return [call(network, x) for x in inputs]
-    outputs = call(network, torch.cat(inputs))  # (len(inputs) * N, ...)
-    return list(outputs.chunk(len(inputs)))
+    given = [x for x in inputs if x is not None]
+    if len(given) < 2 or _mixes_samples(network) or len({x.shape for x in given}) > 1:
+        outputs = [call(network, x) for x in given]
+    else:
+        outputs = call(network, torch.cat(given)).chunk(len(given))
+    outputs = iter(outputs)
+    return [None if x is None else next(outputs) for x in inputs]
+
+
+def _mixes_samples(network):
+    return any(isinstance(module, nn.BatchNorm2d) and module.training for module in network.modules())
 
 
 def keep_tanh_sloping(network, slope=0.1):
@@ -114,3 +139,10 @@ def keep_tanh_sloping(network, slope=0.1):
     for layer in network.modules():
         if isinstance(layer, nn.Tanh):
             layer.register_forward_hook(lambda _, given, answer: answer + slope * (given[0] - given[0].detach()))
+
+
+def freeze_batch_norms(network):
+    """Let the batch norms of a network normalise by their running statistics in training, too, and keep those."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()

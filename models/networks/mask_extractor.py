@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from models.kernels.norms import conv_has_bias, norm_layer
-from models.networks.layers import ResidualBlock
+from models.networks.layers import ResidualBlock, conv_has_bias, norm_layer
 
 
 class MaskExtractor(nn.Module):

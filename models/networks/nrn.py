@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from models.inference.tiles import Stored
 from models.networks.layers import resnet_trunk
 from util.precision import in_full_precision
 
@@ -62,7 +61,7 @@ class ImplicitFunction(nn.Module):
         at = self.at(height, width)
         if torch.is_grad_enabled():
             return at(F.conv2d(features, at.kernel, at.bias, padding=1), 0)
-        return at.rows(Stored(features, height).rows_or_zeros, 0, height)  # (N, 3, H, W)
+        return at.rows(F.pad(features, (0, 0, 1, 1)), 0)  # (N, 3, H, W)
 
     def at(self, height, width):
         """The implicit function of images of one size (pixels), as an ``Evaluation``."""
@@ -118,23 +117,22 @@ class Evaluation:
             values = linear(torch.relu_(values))
         return values.unflatten(0, (n, height, width)).permute(0, 3, 1, 2)
 
-    def rows(self, fetch, top, bottom):
+    def rows(self, near, top):
         """The colours of some rows, without gradients, strip by strip.
 
         Args:
-            fetch: gives rows of the features, (top, bottom) -> (N, channels, bottom - top, W); asked for one more on
-                each side, zeros beyond the image's edges.
-            top, bottom: the first row, and the one after the last.
+            near: the features of these rows and of one more on each side, zeros beyond the image's edges:
+                (N, channels, h + 2, W).
+            top: the first row.
 
         Returns:
-            (N, 3, bottom - top, W).
+            (N, 3, h, W).
         """
-        near = fetch(top - 1, bottom + 1)
         n, _, height, width = near.shape
         strip = max(1, STRIP_VALUES // (n * self.kernel.shape[0] * width))  # rows
         colours = []
         for start in range(0, height - 2, strip):
-            inside = near[:, :, start : min(start + strip, height - 2) + 2]
+            inside = near[:, :, start : start + strip + 2]
             colours.append(self(F.conv2d(inside, self.kernel, self.bias, padding=(0, 1)), top + start))
         return torch.cat(colours, dim=2)
 

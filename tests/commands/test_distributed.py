@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from commands import ROOT, run
-from data.unaligned_dataset import EpochSampler
+from data.loader import EpochSampler
 from distributed_steps import steps, weights
 from sample_images import training_folder
 from util.monitor.loss_log import read_losses

@@ -11,13 +11,13 @@ import pytest
 import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
-from test_training import small_model, step
 
 from commands import ROOT, error_line, run
 from models.enhancer import Enhancer
 from models.optim.weight_average import WeightAverage
 from sample_images import images_batch as pair
 from sample_images import photograph, training_folder
+from small_model import small_model, step
 from util.metrics.scores import psnr, ssim
 from util.monitor.loss_log import LossLog
 from util.monitor.validation import Validation
@@ -59,10 +59,10 @@ def test_checkpointing_keeps_only_what_goes_in_and_out(tmp_path):
 def test_mixed_precision_stays_near(tmp_path, amp):
     (plain, _), _ = losses_after(small_model(tmp_path))
     model = small_model(tmp_path, "--amp", amp)
-    (switched, _), losses = losses_after(model)
+    (switched, _), _ = losses_after(model)
     assert switched == pytest.approx(plain, rel=0.02)
     assert model.pre_A.dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}[amp]
-    assert all(model.losses[name].dtype == torch.float32 for name in losses)
+    assert all(loss.dtype == torch.float32 for loss in model.losses().values())
     assert all(p.dtype == torch.float32 for network in model.networks().values() for p in network.parameters())
 
 

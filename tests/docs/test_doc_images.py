@@ -1,12 +1,13 @@
-"""The strip of the README and the contact sheet of results."""
+"""The images of the README, and the contact sheet of results."""
 
 import sys
 
 import pytest
 from PIL import Image
 
+from browser import find_browser
 from commands import ROOT
-from docs import before_after, contact_sheet
+from docs import before_after, contact_sheet, gallery
 from sample_images import levels
 
 
@@ -27,6 +28,34 @@ def test_the_strip_of_the_readme_is_small():
     assert file.stat().st_size < 200_000
     with Image.open(file) as image:
         assert 1150 <= image.width <= 1250
+
+
+def test_the_screenshot_of_the_readme_is_small():
+    file = ROOT / "docs" / "gallery.jpg"
+    assert file.stat().st_size < 300_000
+    with Image.open(file) as image:
+        assert image.size == gallery.WINDOW
+
+
+@pytest.mark.browser
+@pytest.mark.commands
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+def test_the_screenshot_shows_the_page(tmp_path):
+    gallery.take(tmp_path / "gallery", tmp_path / "gallery.jpg")
+    with Image.open(tmp_path / "gallery.jpg") as image:
+        assert image.size == gallery.WINDOW
+        top, below = (levels(image.crop((0, *rows))) for rows in ((0, 1200, 340), (350, 1200, 850)))
+    assert below.std() > 40 and below.std() > top.std()
+
+
+def test_without_a_browser_the_screenshot_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["gallery", "--output", "gallery.jpg"])
+    assert gallery.main() == 1
+    message = capsys.readouterr().err
+    assert "no Chromium was found" in message and message.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_contact_sheet_puts_inputs_results_and_references_side_by_side(tmp_path, monkeypatch, capsys):

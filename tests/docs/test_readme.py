@@ -1,6 +1,6 @@
-"""The README holds: each command is run, and quoted errors are real.
+"""The README and the pages of docs/ hold: each command is run, and quoted errors are real.
 
-Commands are found in the file, so that a new one is run, or fails. They run in this process, which saves the seconds
+Commands are found in the files, so that a new one is run, or fails. They run in this process, which saves the seconds
 that each start of PyTorch takes, in a folder with small photographs and untrained weights.
 """
 
@@ -18,14 +18,16 @@ import torch
 from packaging.requirements import Requirement
 
 from commands import ROOT
+from documents import BLOCK, ENGLISH, HOW_TO, spans
 from models.losses.text_prior import load_clip
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
-from readme import BLOCK, ENGLISH, spans
 from sample_images import enhancer_folder, photograph, training_folder
 from util.errors import WorkError
 
 COMMANDS = ("python ", "torchrun ", "make ", "pip ", "source ", ".venv\\")  # what a command begins with
+
+TROUBLES = ENGLISH["docs/troubleshooting.md"]
 
 # Appended, and only there to make a command small: networks, images, epochs; no GPU, no download, no server.
 SMALL = "--ngf 16 --ndf 8 --load_size 32 --crop_size 32 --max_dataset_size 2 --num_threads 0 --n_epochs 1"
@@ -45,11 +47,18 @@ TARGETS = {
 }
 
 
+# Blocks without a language that are not commands: equations, floors.
+NOT_COMMANDS = {"docs/method.md", "docs/layout.md"}
+
+
 def commands():
-    """Every command of the README, once: the lines of blocks without a language, and inline ones."""
-    lines = [line for language, code in BLOCK.findall(ENGLISH) if not language for line in code.splitlines()]
-    lines = [line.split(" #")[0].strip() for line in lines if line.strip()]
-    return list(dict.fromkeys([*lines, *(code for code in spans(ENGLISH) if code.startswith(COMMANDS))]))
+    """Every command of the documents, once: the lines of blocks without a language, and inline ones."""
+    found = []
+    for name, text in ENGLISH.items():
+        blocks = [code for language, code in BLOCK.findall(text) if not language and name not in NOT_COMMANDS]
+        found += [line.split(" #")[0].strip() for code in blocks for line in code.splitlines() if line.strip()]
+        found += [code for code in spans(text) if code.startswith(COMMANDS)]
+    return list(dict.fromkeys(found))
 
 
 def python(patch, line, last=""):
@@ -82,6 +91,7 @@ def prepared(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         assert python(patch, "train.py --dataroot ./dataset --name my_run") == 0
+        assert python(patch, "test.py --dataroot ./low --name demo") == 0
     return root
 
 
@@ -95,6 +105,7 @@ def box(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.run.ceilings", lambda device: {"fp32": 1, "bf16": 1, "copy": 1})
     monkeypatch.setattr("benchmarks.run.measure_loading", lambda: {"plain": 1, "cached": 1})
     monkeypatch.setattr("data.demo_dataset.TEST_SIZE", 64)
+    monkeypatch.setattr("docs.gallery.take", lambda folder, output: None)  # see test_doc_images.py
 
 
 def requirements(file):
@@ -141,20 +152,30 @@ def test_all_kinds_of_commands_are_found():
     assert [line for line in commands() if not line.startswith(COMMANDS)] == []
 
 
-@pytest.mark.parametrize("code", [code for language, code in BLOCK.findall(ENGLISH) if language == "python"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        code
+        for name, text in ENGLISH.items()
+        for language, code in BLOCK.findall(text)
+        if language == "python" and name != HOW_TO
+    ],
+)
 def test_an_example_runs(box, code):
     exec(code, {})
     assert Path("bright.png").is_file()
 
 
-def test_files_are_where_the_readme_says(box, monkeypatch):
+def test_files_are_where_the_documents_say(box, monkeypatch):
     for line in ("photos --name demo", "dataset --name demo --export onnx"):
         assert python(monkeypatch, f"test.py --dataroot {line}") == 0
-    named = {code for code in spans(ENGLISH) if re.match(r"(saves/(my_run|demo)|loss|results)/[^ ]*\.\w+$", code)}
+    places = re.compile(r"(saves/(my_run|demo)|loss|results)/[^ ]*\.\w+$")
+    named = {code.replace("NAME", "*") for text in ENGLISH.values() for code in spans(text) if places.match(code)}
+    named -= {"saves/demo/README.md"}  # the card, which is no result
     assert len(named) > 5 and [path for path in named if not list(Path().glob(path))] == []
 
 
-# What the README quotes, and what brings it up: flags after "--dataroot photos --name demo" or "dataset --name new".
+# What the documents quote, and what brings it up: flags after "--dataroot photos --name demo" or "dataset --name new".
 SAID = {
     "no GPU found: computing on the CPU": "test.py --gpu_ids 0",
     "out of memory as a whole; going on in bands of rows": "test.py",
@@ -196,7 +217,7 @@ def test_a_quoted_line_is_what_the_program_says(box, monkeypatch, capsys, quote)
     python(monkeypatch, f"{script} {base}", flags)
     said = capsys.readouterr()
     assert quote in said.out + said.err
-    assert any(quote in code for code in spans(ENGLISH))
+    assert any(quote in code for code in spans(TROUBLES))
 
 
 def test_without_a_network_clip_is_asked_for_in_the_quoted_words(tmp_path, monkeypatch):
@@ -207,5 +228,27 @@ def test_without_a_network_clip_is_asked_for_in_the_quoted_words(tmp_path, monke
     with pytest.raises(WorkError) as error:
         load_clip(None)
     assert all(
-        quote in str(error.value) and quote in spans(ENGLISH) for quote in ("could not download", "urlopen error")
+        quote in str(error.value) and quote in spans(TROUBLES) for quote in ("could not download", "urlopen error")
     )
+
+
+def flags_of_commands():
+    parsers = (options().parser() for options in (TrainOptions, TestOptions))
+    return {flag for parser in parsers for action in parser._actions for flag in action.option_strings}
+
+
+@pytest.mark.parametrize("name", [name for name in ENGLISH if name != HOW_TO])
+def test_the_flags_that_a_document_names_exist(name):
+    known = flags_of_commands() | {"--help", "--nproc_per_node"}
+    for file in [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("docs/*.py"), *ROOT.glob("data/demo*.py")]:
+        known |= set(re.findall(r'add_argument\(\s*"(--\w+)"', file.read_text(encoding="utf-8")))
+    known |= set(
+        re.findall(r'add_argument\("(--\w+)"', (ROOT / "models" / "ship_weights.py").read_text(encoding="utf-8"))
+    )
+    named = set(re.findall(r"(?<![\w-])--[a-zA-Z][\w-]*", ENGLISH[name]))
+    assert sorted(named - known) == []
+
+
+def test_many_flags_are_named():
+    named = {flag for text in ENGLISH.values() for flag in re.findall(r"(?<![\w-])--[a-zA-Z][\w-]*", text)}
+    assert len(named & flags_of_commands()) > 50

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from test_training import small_model, step
 
 from commands import run
 from models import create_model
@@ -10,6 +9,7 @@ from models.ablation import PARTS
 from models.enhancer import Enhancer
 from sample_images import images_batch as pair
 from sample_images import training_folder
+from small_model import objective, small_model, step
 from stub_clip import random_stub
 from util.checkpoint import save_options
 
@@ -69,17 +69,12 @@ def test_a_part_is_left_out_cleanly(tmp_path, ablated):
         torch.testing.assert_close(enhancer(model.real_A), model.fake_B)
 
 
-def objective_and_terms(model, batch=None):
-    model.set_input(batch or pair(1))
-    model.forward()
-    return model.generator_objective().item(), {name: loss.item() for name, loss in model.losses.items()}
-
-
 @pytest.mark.parametrize("part, weights", [("identity", {"idt_A": 1, "idt_B": 1}), ("consistency", {"PreConsis": 1})])
 def test_leaving_a_term_out_takes_it_from_the_total(tmp_path, part, weights):
-    whole, terms = objective_and_terms(small_model(tmp_path))
-    rest, _ = objective_and_terms(small_model(tmp_path, "--ablate", part))
-    assert rest == pytest.approx(whole - sum(weight * terms[name] for name, weight in weights.items()), rel=1e-5)
+    whole, terms = objective(small_model(tmp_path), pair(1))
+    rest, _ = objective(small_model(tmp_path, "--ablate", part), pair(1))
+    expected = whole - sum(weight * terms[name] for name, weight in weights.items())
+    assert rest.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_without_normalisation_the_enhancer_sees_the_image_twice(tmp_path):

@@ -5,8 +5,8 @@ import torch
 
 from golden_weights import golden_arrays
 from models.enhancer import Enhancer
-from models.kernels.norms import NORMS
 from models.networks.generators import GENERATORS
+from models.networks.layers import NORMS
 from options.test_options import TestOptions
 from sample_images import enhancer_folder, levels, photograph
 from util.errors import WorkError

@@ -7,24 +7,11 @@ import torch
 
 from models import create_model
 from options.test_options import TestOptions
-from options.train_options import TrainOptions
 from sample_images import enhancer_folder
 from sample_images import images_batch as pair
+from small_model import objective, small_model, step
 from util.checkpoint import save_options
 from util.errors import UsageError
-
-SMALL = "--dataroot . --name run --gpu_ids -1 --ngf 16 --ndf 8 --crop_size 32 --no_text"
-
-
-def small_model(folder, *flags):
-    opt = TrainOptions().parse([*SMALL.split(), "--checkpoints_dir", str(folder), *flags])
-    torch.manual_seed(opt.seed)
-    return create_model(opt)
-
-
-def step(model, batch):
-    model.set_input(batch)
-    return model.optimize_parameters().item()
 
 
 @pytest.mark.parametrize(
@@ -64,10 +51,10 @@ def test_unets_train(tmp_path):
 def test_the_generators_step_leaves_the_discriminators_alone(tmp_path):
     model = small_model(tmp_path)
     model.set_input(pair(1))
-    model.forward()
     discriminators = [network for name, network in model.networks().items() if name.startswith("D")]
     model.set_requires_grad(discriminators, False)
-    model.generator_objective().backward()
+    model.forward()
+    model.backward_G()
     assert all(p.grad is None for network in discriminators for p in network.parameters())
     generative = [network for name, network in model.networks().items() if not name.startswith("D")]
     # A bias in front of an instance norm has a zero gradient, not none.
@@ -78,8 +65,21 @@ def test_the_discriminators_step_leaves_the_generators_alone(tmp_path):
     model = small_model(tmp_path)
     model.set_input(pair(1))
     model.forward()
-    model.discriminator_objective().backward()
-    assert all(p.grad is None for name in ("Pre", "H", "G_A", "G_B") for p in model.networks()[name].parameters())
+    model.backward_D()
+    assert all(p.grad is None for name in ("Pre", "G_A", "G_B", "H") for p in model.networks()[name].parameters())
+    assert all(p.grad is not None for name in model.discriminative for p in model.networks()[name].parameters())
+
+
+def test_the_total_is_the_weighted_sum_of_the_losses_and_the_edges(tmp_path):
+    total, losses = objective(small_model(tmp_path, "--ablate", "edge"), pair(1))
+    assert total == pytest.approx(sum(losses.values()) - losses["H"] / 2, rel=1e-5)
+    with_edges, terms = objective(model := small_model(tmp_path), pair(1))
+    edges = [model.gan.fooled(net, model.edges(fake))[0] for net, fake in edge_pairs(model)]
+    assert with_edges == pytest.approx(sum(terms.values()) - terms["H"] / 2 + sum(edges) / 2, rel=1e-5)
+
+
+def edge_pairs(model):
+    return (model.netD_A_edge, model.fake_B), (model.netD_B_edge, model.fake_A)
 
 
 def test_what_the_edge_adversary_sees(tmp_path):
@@ -87,26 +87,23 @@ def test_what_the_edge_adversary_sees(tmp_path):
         model = small_model(tmp_path, "--edge_adversary", adversary)
         shown = []
         model.netD_A_edge.register_forward_pre_hook(lambda network, inputs, shown=shown: shown.append(inputs[0]))
-        fake = torch.rand(1, 3, 32, 32)
-        model.normal_light.edge(fake)
-        assert torch.equal(shown[0], model.normal_light.edge_filter(fake) if adversary == "edges" else fake)
+        objective(model, pair(1))
+        assert torch.equal(shown[0], model.edges(model.fake_B) if adversary == "edges" else model.fake_B)
 
 
 def test_plateau_is_given_the_mean_of_the_generators_total(tmp_path):
     model = small_model(tmp_path, "--lr_policy", "plateau")
     model.setup(model.opt)
-    totals = []
-    objective = model.generator_objective
-    model.generator_objective = lambda: totals.append(objective()) or totals[-1]
-    seen = []
+    totals, seen = [], []
     model.schedules[0].plateau.step = seen.append
     for seed in (1, 2, 3):
         step(model, pair(seed))
+        totals.append(model.loss_G.item())
     model.update_learning_rate()
-    assert seen == [pytest.approx(sum(total.item() for total in totals) / 3)]
+    assert seen == [pytest.approx(sum(totals) / 3)]
     step(model, pair(4))
     model.update_learning_rate()
-    assert seen[1] == pytest.approx(totals[-1].item())
+    assert seen[1] == pytest.approx(model.loss_G.item())
 
 
 def test_training_in_double_precision(tmp_path):

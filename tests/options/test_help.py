@@ -6,7 +6,6 @@ import shlex
 
 import pytest
 
-from commands import ROOT
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 
@@ -110,16 +109,6 @@ def test_help_ends_well(capsys):
         TrainOptions().parse(["--help"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("usage: python train.py")
-
-
-def test_the_flags_that_the_readme_names_exist():
-    known = {flag for command in COMMANDS.values() for _, action in actions(command) for flag in action.option_strings}
-    known |= {"--help", "--nproc_per_node"}
-    for file in [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "data").glob("demo*.py")]:
-        known |= set(re.findall(r'add_argument\("(--\w+)"', file.read_text()))
-    named = set(re.findall(r"(?<![\w-])--[a-zA-Z][\w-]*", (ROOT / "README.md").read_text()))
-    assert len(named) > 20
-    assert sorted(named - known) == []
 
 
 def test_a_switch_that_is_off_names_no_default():

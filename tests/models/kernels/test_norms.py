@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from models.inference.tiles import Stored, normed
-from models.kernels.norms import NORMS, InstanceNorm, LayerInstanceNorm, norm_layer
+from models.kernels.norms import InstanceNorm, LayerInstanceNorm
+from models.networks.layers import NORMS, norm_layer
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from test_training import small_model, step
 
 from clip import CLIP_MEAN, CLIP_STD
 from commands import error_line, run
 from models.losses.text_prior import TextPrior
 from sample_images import images_batch as pair
 from sample_images import training_folder
+from small_model import objective, small_model, step
 from stub_clip import StubCLIP, random_stub, save_archive, tiny_clip
 from util.monitor.loss_log import read_losses
 
@@ -80,10 +80,8 @@ def test_the_images_of_a_step_go_through_clip_in_one_batch(tmp_path):
 
 def gradient_of_the_text_term(model):
     """The norm of what the text term alone gives the generators' parameters; None if it has no gradient."""
-    model.set_input(pair(7))
-    model.forward()
-    model.generator_objective()
-    text = model.losses["D_A_CLIP"] + model.losses["D_B_CLIP"]
+    _, losses = objective(model, pair(7))
+    text = losses["D_A_CLIP"] + losses["D_B_CLIP"]
     assert text.item() > 0
     if not text.requires_grad:
         return None
@@ -111,27 +109,23 @@ def test_in_paper_the_updates_depend_on_the_text_term(tmp_path):
 
 def test_the_text_term_is_what_it_says(tmp_path):
     model = text_model(tmp_path)
-    model.set_input(pair(1))
-    model.forward()
-    model.generator_objective()
+    _, losses = objective(model, pair(1))
     prior = model.text_prior
     for loss, names, wanted in (
         ("D_A_CLIP", ("fake_B", "rec_B"), [0.0, 1.0]),
         ("D_B_CLIP", ("fake_A", "rec_A"), [1.0, 0.0]),
     ):
         expected = sum((prior(getattr(model, name)) - torch.tensor([wanted])).abs().mean() for name in names)
-        torch.testing.assert_close(model.losses[loss], expected)
+        torch.testing.assert_close(losses[loss], expected)
 
 
 def test_pools_of_the_released_text_term(tmp_path):
     """fake_B, rec_B and fake_A share a pool, in this order; rec_A has another."""
     model = text_model(tmp_path, "--recipe", "released")
-    model.set_input(pair(1))
-    model.forward()
-    model.generator_objective()
+    objective(model, pair(1))
     kept = model.pools["text"].images
     assert [torch.equal(image, x) for image, x in zip(kept, (model.fake_B, model.rec_B, model.fake_A), strict=True)]
-    assert torch.equal(model.pools["text of rec_A"].images[0], model.rec_A)
+    assert torch.equal(model.pools["text_rec_A"].images[0], model.rec_A)
 
 
 @pytest.fixture(scope="module")

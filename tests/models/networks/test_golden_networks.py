@@ -5,7 +5,7 @@ import torch
 
 from golden_weights import golden_arrays, golden_json, with_formula_weights
 from models.losses.edges import EdgeFilter
-from models.losses.losses import gan_loss
+from models.losses.gan import gan_loss
 from models.networks.discriminators import build_discriminator
 from models.networks.generators import build_generator
 from models.networks.mask_extractor import MaskExtractor

@@ -3,13 +3,12 @@
 import pytest
 import torch
 
-from models.kernels.norms import NORMS
 from models.losses.edges import EDGE_FILTERS, EdgeFilter
-from models.losses.losses import gradient_penalty
+from models.losses.gan import gradient_penalty
 from models.networks import nrn
 from models.networks.discriminators import DISCRIMINATORS, build_discriminator, smallest_input
 from models.networks.generators import GENERATORS, build_generator, size_multiple, smallest_side
-from models.networks.layers import INIT_TYPES, batched, init_weights
+from models.networks.layers import INIT_TYPES, NORMS, batched, init_weights
 from models.networks.mask_extractor import MaskExtractor
 from models.networks.nrn import NRN, ImplicitFunction
 

@@ -1,4 +1,4 @@
-"""The documents stay true: the map of the code, the floors it shows, and the how-to's examples, which are run."""
+"""The how-to's examples (docs/extending.md) are complete: they are applied to a copy of the project and run there."""
 
 import json
 import re
@@ -6,100 +6,19 @@ import shlex
 import shutil
 import subprocess
 import sys
-from graphlib import TopologicalSorter
 
 import pytest
 
 from commands import ROOT, run
-from docs.code_map import MAP, PACKAGES, draw, imports, package_arrows, project_files
+from documents import HOW_TO, TEXTS
 from sample_images import photograph
 from util.monitor.loss_log import read_losses
 
-# What each package may use. Commands and benchmarks are used by none.
-FLOORS = {
-    "train": {"options", "models", "data", "util"},
-    "test": {"options", "models", "data", "util"},
-    "benchmarks": {"options", "models", "data", "clip", "util"},
-    "options": {"models", "data", "util"},
-    "models": {"data", "clip", "util"},
-    "data": {"util"},
-    "clip": {"util"},
-    "util": {"data", "clip"},  # it has two floors, below data and clip and above: but no file is in a circle
-}
+PACKAGES = ("options", "models", "data", "clip", "util", "benchmarks")
 
 
 def python(*arguments, cwd):
     return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
-
-
-def test_the_map_is_up_to_date():
-    assert MAP.read_text(encoding="utf-8") == draw(), "the imports have changed: run python -m docs.code_map"
-    assert max(map(len, draw().splitlines())) <= 120
-    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == {*PACKAGES, "docs"}
-
-
-def test_no_arrow_leads_up():
-    arrows = package_arrows(*imports(project_files()))
-    assert [f"{user} -> {used}" for user, used in arrows if used not in FLOORS[user]] == []
-
-
-def test_no_imports_in_a_circle():
-    at_load, when_needed = imports(project_files())
-    TopologicalSorter({module: at_load[module] | when_needed[module] for module in at_load}).prepare()  # or CycleError
-
-
-# Reports, as JSON, what comes along with the enhancer and with test.py, and which modules cannot be imported first.
-IMPORTING = """
-import importlib, json, sys
-from docs.code_map import project_files
-
-files, report = project_files(), {"failed": {}}
-for name in ("models.enhancer", "test"):
-    importlib.import_module(name)
-    report[name] = list(sys.modules)
-for name in files:
-    for loaded in [module for module in sys.modules if module in files]:
-        del sys.modules[loaded]
-    try:
-        importlib.import_module(name)
-    except ImportError as error:
-        if error.name in files or error.name is None:  # others are packages that need not be installed
-            report["failed"][name] = str(error)
-print(json.dumps(report))
-"""
-
-
-@pytest.fixture(scope="module")
-def importing():
-    done = python("-c", IMPORTING, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_the_enhancer_brings_nothing_of_training_along(importing):
-    training = {
-        "models.nerco_model",
-        "models.base_model",
-        "models.losses.objectives",
-        "models.ablation",
-        "models.losses.appearance",
-    }
-    training |= {
-        "models.losses.text_prior",
-        "models.losses.losses",
-        "models.optim.schedules",
-        "models.optim.weight_average",
-        "clip",
-        "visdom",
-    }
-    assert training.isdisjoint(importing["models.enhancer"])
-    assert {"models.networks.discriminators", "options", "dominate"}.isdisjoint(importing["models.enhancer"])
-    # test.py has, besides, the names that --netD can take, and the page of results.
-    assert training.isdisjoint(importing["test"])
-
-
-def test_every_module_can_be_imported_first(importing):
-    assert importing["failed"] == {}
 
 
 def blocks(text):
@@ -121,7 +40,7 @@ def apply(change, folder):
         lines = place.splitlines()
         assert {line[:1] for line in lines} <= {"", " ", "+", "-"}, place
         before, after = ("".join(f"{line[1:]}\n" for line in lines if line[:1] != sign) for sign in "+-")
-        assert code.count(f"\n{before}") == 1, f"docs/extending.md shows what is not once in {file}:\n{before}"
+        assert code.count(f"\n{before}") == 1, f"{HOW_TO} shows what is not once in {file}:\n{before}"
         code = code.replace(f"\n{before}", f"\n{after}")
     (folder / file).write_text(code[1:], encoding="utf-8")
 
@@ -137,7 +56,7 @@ def typed(text, command):
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory):
     """A copy of the project with all examples of the how-to in it, and two pairs of images; and the how-to."""
-    folder, text = tmp_path_factory.mktemp("extended"), (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    folder, text = tmp_path_factory.mktemp("extended"), TEXTS[HOW_TO]
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("train.py", "test.py", "pyproject.toml"):

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from test_training import small_model, step
 
 from options.train_options import TrainOptions
 from sample_images import images_batch as pair
+from small_model import small_model, step
 from util.checkpoint import save_options
 from util.errors import UsageError
 

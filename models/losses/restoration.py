@@ -1,11 +1,9 @@
-"""The adversarial objectives, and distances of images."""
+"""Distances of images: L1, and what restored images are compared by."""
 
 import torch
 import torch.nn.functional as F
 
 from util.precision import full, in_full_precision
-
-GAN_MODES = ("lsgan", "vanilla", "wgangp")
 
 # Orthonormal axes of RGB: brightness; red against blue; green against both.
 OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
@@ -15,24 +13,6 @@ OPPONENT /= OPPONENT.norm(dim=1, keepdim=True)
 COLOUR_WEIGHTS = torch.tensor([2.0, 10.0])
 STRUCTURE_WEIGHT = 0.2  # of 1 - SSIM beside those distances; about a quarter of the whole
 C1, C2 = (2 * 0.01) ** 2, (2 * 0.03) ** 2  # what keeps SSIM's fractions finite, for values that span 2
-
-
-def gan_loss(mode, scores, is_real):
-    """How far a discriminator's scores are from a verdict, averaged over all patches: a scalar tensor.
-
-    Args:
-        mode: ``lsgan``, the squared error (Mao et al. 2017; the paper's); ``vanilla``, the cross entropy of
-            logits (Goodfellow et al. 2014); ``wgangp``, the critic's mean, negative for real (Gulrajani et al. 2017).
-        scores: the discriminator's output (N, 1, h, w), unbounded.
-        is_real: the verdict asked for.
-    """
-    scores = full(scores)
-    if mode == "wgangp":
-        return -scores.mean() if is_real else scores.mean()
-    target = torch.full_like(scores, float(is_real))
-    if mode == "lsgan":
-        return F.mse_loss(scores, target)
-    return F.binary_cross_entropy_with_logits(scores, target)
 
 
 def l1(x, y):
@@ -74,16 +54,3 @@ def structural_dissimilarity(x, y):
     mean_x, mean_y = mean_x + 1, mean_y + 1
     light = (2 * mean_x * mean_y + C1) / (mean_x.square() + mean_y.square() + C1)
     return 1 - (light * (2 * covariance + C2) / (variance_x + variance_y + C2)).mean()
-
-
-def gradient_penalty(discriminator, real, fake):
-    """The mean of (|grad D(x)| - 1)^2 at random points x between real and fake images (Gulrajani et al. 2017).
-
-    Args:
-        real, fake: (N, 3, H, W), one shape.
-    """
-    along = torch.rand(real.shape[0], 1, 1, 1, dtype=real.dtype, device=real.device)
-    between = (along * real + (1 - along) * fake).detach().requires_grad_()
-    scores = discriminator(between)
-    (gradient,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
-    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()

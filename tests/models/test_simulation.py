@@ -3,21 +3,33 @@
 import pytest
 import torch
 from skimage.metrics import structural_similarity
-from test_ablations import objective_and_terms
-from test_data import training_data
-from test_training import small_model
 
 from commands import run
-from models.losses.losses import l1, opponent_distance, structural_dissimilarity
+from data import create_dataset
+from models.losses.restoration import l1, opponent_distance, structural_dissimilarity
+from options.train_options import TrainOptions
 from sample_images import images_batch as pair
 from sample_images import training_folder
+from small_model import objective, small_model
 from util.monitor.loss_log import read_losses
 
 STAGES = ["real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B", "sim_A", "sim_B"]
 
 
 def batches(folder, *flags):
-    data = training_data(folder, *flags)
+    needed = [
+        "--dataroot",
+        str(folder),
+        "--name",
+        "n",
+        "--num_threads",
+        "0",
+        "--preprocess",
+        "crop",
+        "--crop_size",
+        "24",
+    ]
+    data = create_dataset(TrainOptions().parse([*needed, *flags]))
     data.start_epoch(1)
     return list(data)
 
@@ -52,21 +64,19 @@ def test_a_sample_holds_the_darkened_image_and_is_otherwise_the_same(tmp_path):
 
 @pytest.mark.parametrize("flags", [[], ["--ablate", "nrn,mask,dual_loop"], ["--norm", "batch"]])
 def test_the_term_is_the_distance_from_the_normal_light_image(tmp_path, flags):
-    whole, terms = objective_and_terms(small_model(tmp_path, "--lambda_simulation", "3", *flags), simulated(1))
-    rest, others = objective_and_terms(small_model(tmp_path, *flags), simulated(1))
-    assert set(terms) - set(others) == {"simulation"}
-    assert whole == pytest.approx(rest + terms["simulation"], rel=1e-5)
-
     model = small_model(tmp_path, "--lambda_simulation", "3", *flags)
-    model.set_input(simulated(1))
-    model.forward()
+    whole, terms = objective(model, simulated(1))
+    rest, others = objective(small_model(tmp_path, *flags), simulated(1))
+    assert set(terms) - set(others) == {"simulation"}
+    assert whole.item() == pytest.approx((rest + terms["simulation"]).item(), rel=1e-5)
+
     images = model.get_current_visuals()
     assert list(images) == [name for name in STAGES if name in images] and list(images)[-2:] == STAGES[-2:]
     red, green, blue = (images["sim_B"] - images["real_B"]).unbind(1)
     axes = [(red + green + blue) / 3**0.5, (red - blue) / 2**0.5, (red - 2 * green + blue) / 6**0.5]
     expected = torch.stack(axes).abs().mean() + (2 * axes[1] ** 2 + 10 * axes[2] ** 2).mean()
     expected = expected + 0.2 * structural_dissimilarity(images["sim_B"], images["real_B"])
-    assert terms["simulation"] == pytest.approx(3 * expected.item(), rel=1e-5)
+    assert terms["simulation"].item() == pytest.approx(3 * expected.item(), rel=1e-5)
 
 
 def test_structure_is_compared_as_by_scikit_image():
@@ -134,10 +144,8 @@ def test_the_darkened_image_is_enhanced_as_a_real_one_is(tmp_path):
 
 def test_the_term_trains_what_enhances_and_nothing_else(tmp_path):
     model = small_model(tmp_path, "--lambda_simulation", "1")
-    model.set_input(simulated(1))
-    model.forward()
-    model.generator_objective()
-    model.losses["simulation"].backward()
+    _, losses = objective(model, simulated(1))
+    losses["simulation"].backward()
     trained = {
         name
         for name, network in model.networks().items()
@@ -160,10 +168,8 @@ def test_a_warm_up_trains_the_enhancer_on_simulated_low_light_alone(tmp_path):
 
     # The same image costs the same as in a whole step, where the term is one of many.
     whole = small_model(tmp_path, "--lambda_simulation", "3")
-    whole.set_input(simulated(1))
-    whole.forward()
-    whole.generator_objective()
-    assert losses["simulation"] == pytest.approx(whole.get_current_losses()["simulation"], rel=1e-5)
+    _, terms = objective(whole, simulated(1))
+    assert losses["simulation"] == pytest.approx(terms["simulation"].item(), rel=1e-5)
 
 
 def test_after_the_warm_up_everything_trains(tmp_path):
