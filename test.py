@@ -19,7 +19,6 @@ from models.inference.export import SUFFIXES, export_enhancer
 from models.inference.runner import Inference
 from options.base_options import check_architecture
 from options.test_options import TestOptions
-from util.checkpoint import read_options
 from util.device import device_name, select_device
 from util.errors import WorkError, run_command
 from util.metrics.measurement import Measurement
@@ -27,7 +26,7 @@ from util.results.results import Results
 
 
 def main():
-    # Options, weights.
+    # Options, images, weights.
     opt = TestOptions().parse()
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
     images = None if opt.export else create_dataset(opt)
@@ -50,9 +49,13 @@ def main():
     # Batch by batch; an image that fails does not stop the others, and an interrupted run leaves a page, too.
     start = perf_counter()
     try:
-        enhance_all(inference, images, results, opt.batch_size)
+        missing = results.missing()
+        with tqdm(total=len(missing), unit="image", dynamic_ncols=True) as bar:
+            for batch in images.batches(missing, opt.batch_size):
+                enhance(inference, batch, results)
+                bar.update(len(batch))
     finally:
-        facts = describe(opt, enhancer, device, read_options(weights), results, perf_counter() - start)
+        facts = describe(opt, enhancer, device, results, perf_counter() - start)
         failed, unmeasured = results.finish(f"{opt.name}: low light enhanced", facts, opt.display_winsize)
 
     # What went wrong, and last of all the page's address.
@@ -60,59 +63,31 @@ def main():
         for problem in problems:
             print(f"error: {problem}", file=sys.stderr)
         if problems:
-            print(f"{len(problems)} of {len(images.names)} images {what}", file=sys.stderr)
+            print(f"{len(problems)} of {len(images)} images {what}", file=sys.stderr)
     print((results.folder / "index.html").resolve())
     return 1 if failed or unmeasured else 0
 
 
-def enhance_all(inference, images, results, batch_size):
-    """Enhance every image whose result is not there yet."""
-    missing = []
-    for index, name in enumerate(images.names):
-        if results.has(name):
-            results.keep(name, images.paths[index])
-        else:
-            missing.append(index)
-    with tqdm(total=len(missing), unit="image", dynamic_ncols=True) as bar:
-        for batch in batches(images.samples(missing), batch_size):
-            if "error" in batch[0]:
-                results.fail(batch[0], batch[0]["error"])
-            else:
-                enhance(inference, batch, results)
-            bar.update(len(batch))
-
-
-def batches(samples, size):
-    """Lists of at most ``size`` samples that follow each other and have one size; an unreadable one is alone."""
-    batch, shape = [], None
-    for sample in samples:
-        here = None if "error" in sample else sample["A"].shape
-        if batch and (here != shape or here is None or len(batch) == size):
-            yield batch
-            batch = []
-        batch, shape = [*batch, sample], here
-    if batch:
-        yield batch
-
-
 def enhance(inference, batch, results):
-    """Enhance the images of one batch and hand them on to be written."""
+    """Enhance the images of one batch and hand them on to be written; or the one image that could not be read."""
+    if "error" in batch[0]:
+        results.fail(batch[0], batch[0]["error"])
+        return
     start = perf_counter()
     try:
         enhanced, pre, mask = inference(torch.cat([sample["A"] for sample in batch]))
     except WorkError as error:
         for sample in batch:
-            results.fail(sample, WorkError(f"{sample['A_paths'][0]}: {error}"))
+            results.fail(sample, f"{sample['A_paths'][0]}: {error}")
         return
     seconds = (perf_counter() - start) / len(batch)
     for number, sample in enumerate(batch):
-        stages = {"fake_B": enhanced[number], "pre_A": pre[number], "mask": mask[number] * 2 - 1}
-        results.add(sample, stages, seconds)
+        results.add(sample, {"fake_B": enhanced[number], "pre_A": pre[number], "mask": mask[number]}, seconds)
 
 
-def describe(opt, enhancer, device, stored, results, spent):
-    """The facts of a run for its page, {label: text}; ``stored`` are the options of training, or None."""
-    built, stored = enhancer.options, stored or {"recipe": "released (weights of the authors)"}
+def describe(opt, enhancer, device, results, spent):
+    """The facts of a run for its page, {label: text}."""
+    built, stored = enhancer.options, enhancer.stored or {"recipe": "released (weights of the authors)"}
     ablated = f", without {', '.join(built['ablate'])}" if built["ablate"] else ""
     switches = [f"--{name}" for name in ("channels_last", "compile") if getattr(opt, name)]
     precision = "fp32" if opt.amp == "off" else opt.amp
@@ -121,7 +96,7 @@ def describe(opt, enhancer, device, stored, results, spent):
         "weights": f"{opt.name} {opt.epoch}{' (averaged)' if opt.ema else ''}",
         "networks": f"{built['netG']}, ngf {built['ngf']}, {built['norm']} norm{ablated}",
         "recipe": stored["recipe"],
-        "images": f"{len(results.names)} from {opt.dataroot}",
+        "images": f"{len(results.images)} from {opt.dataroot}",
         "time": f"{spent:.1f} s{pace}",
         "device": ", ".join([device_name(device), precision, *switches]),
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),

@@ -16,7 +16,8 @@ import torch
 
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
-from util.image_io.finding import find_images, open_rgb
+from util.image_io.finding import find_images
+from util.image_io.reading import open_rgb
 from util.image_io.tensors import to_levels, to_tensor
 
 SWITCHES = {
@@ -68,9 +69,9 @@ def _row(name, flags, enhancer, images, references):
     run = inference.frugal_bands if frugal else inference
     total, greatest, far, count = 0, 0, 0, 0
     for low, reference in zip(images, references, strict=True):
-        away = (_levels(run(low)) - reference).abs()
-        total, greatest = total + away.sum().item(), max(greatest, away.max().item())
-        far, count = far + (away > 1).sum().item(), count + away.numel()
+        difference = (_levels(run(low)) - reference).abs()
+        total, greatest = total + difference.sum().item(), max(greatest, difference.max().item())
+        far, count = far + (difference > 1).sum().item(), count + difference.numel()
     return f"| `{name}` | {total / count:.4f} | {greatest} | {far / count:.3%} |"
 
 

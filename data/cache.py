@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from util.errors import WorkError
-from util.image_io.finding import open_rgb
+from util.image_io.reading import open_rgb
 from util.memory import free_memory
 
 SHARE = 0.5  # of the free memory that decoded images may take

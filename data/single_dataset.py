@@ -6,9 +6,8 @@ from pathlib import Path
 
 from data.transforms import preprocess
 from util.errors import WorkError
-from util.image_io.finding import EXTENSIONS, count_pixels, domain_folders, find_images, output_names
-from util.image_io.photograph import read_photograph
-from util.image_io.tensors import alpha_channel, each_channel, to_tensor
+from util.image_io.finding import EXTENSIONS, domain_folders, find_images, output_names
+from util.image_io.reading import count_pixels, read_image
 
 MOST_AHEAD = 16_000_000  # pixels decoded ahead of their use: 12 bytes each
 
@@ -53,12 +52,11 @@ class SingleDataset:
         with ThreadPoolExecutor(max(1, self.opt.num_threads)) as pool:
             self._read_ahead(pool, to_come, waiting)
             while waiting:
-                yield self._next(pool, to_come, waiting)  # which keeps no reference to the sample
-
-    def _next(self, pool, to_come, waiting):
-        sample = waiting.popleft()[1].result()
-        self._read_ahead(pool, to_come, waiting)
-        return sample
+                future = waiting.popleft()[1]
+                self._read_ahead(pool, to_come, waiting)
+                sample = [future.result()]
+                del future  # so that a sample is let go as soon as it has been used
+                yield sample.pop()
 
     def _read_ahead(self, pool, to_come, waiting):
         while to_come and len(waiting) < max(1, self.opt.num_threads):
@@ -67,32 +65,37 @@ class SingleDataset:
                 break
             waiting.append((pixels, pool.submit(self.read, to_come.popleft())))
 
+    def batches(self, indices, size):
+        """The samples of some images in lists of at most ``size``, which share one size of image.
+
+        Only images that follow each other share a batch. One that cannot be read is alone.
+        """
+        batch, shape = [], None
+        for sample in self.samples(indices):
+            sample_shape = sample["A"].shape if "A" in sample else None
+            if batch and (sample_shape != shape or sample_shape is None or len(batch) == size):
+                yield batch
+                batch = []
+            batch, shape = [*batch, sample], sample_shape
+        if batch:
+            yield batch
+
     def read(self, index):
         """One sample, a dict:
 
         ``A``: (1, 3, H, W) in [-1, 1]; ``A_paths``: [str]; ``name``: str; ``alpha``: an image of mode L or None;
-        ``icc``, ``exif``: bytes or None, for the file made from it (data/photograph.py); ``deep``: whether the
-        file has, and ``A`` has kept, 16 bits per channel.
+        ``metadata``: a ``Metadata``, for the file made from it; ``deep``: whether the file has, and ``A`` has kept,
+        16 bits per channel.
 
         An image that cannot be read gives {"A_paths", "name", "error": WorkError} instead.
         """
-        sample = {"A_paths": [str(self.paths[index])], "name": self.names[index]}
+        path, opt = self.paths[index], self.opt
+        sample = {"A_paths": [str(path)], "name": self.names[index]}
         try:
-            return sample | self._contents(read_photograph(self.paths[index]))
+            image = read_image(path)
         except WorkError as error:
             return sample | {"error": error}
-
-    def _contents(self, photograph):
-        if photograph.colours is None:
-            image = self._prepare(photograph.image)
-            colours, alpha = to_tensor(image), alpha_channel(image)
-        else:
-            colours, alpha = photograph.colours, photograph.alpha
-            if self.opt.preprocess != "none":
-                colours = each_channel(colours, self._prepare).clamp_(-1, 1)
-                alpha = None if alpha is None else self._prepare(alpha)
-        deep = photograph.colours is not None
-        return {"A": colours[None], "alpha": alpha, "icc": photograph.icc, "exif": photograph.exif, "deep": deep}
-
-    def _prepare(self, image):
-        return preprocess(image, self.opt.preprocess, self.opt.load_size, self.opt.crop_size)
+        if opt.preprocess != "none":
+            image = image.changed(lambda pixels: preprocess(pixels, opt.preprocess, opt.load_size, opt.crop_size))
+        colours = image.colours()[None]  # (1, 3, H, W)
+        return sample | {"A": colours, "alpha": image.alpha, "metadata": image.metadata, "deep": image.deep}

@@ -7,7 +7,8 @@ from tqdm import tqdm
 
 from data.transforms import preprocess
 from util.errors import WorkError
-from util.image_io.finding import domain_folders, find_images, open_rgb
+from util.image_io.finding import domain_folders, find_images
+from util.image_io.reading import open_rgb
 from util.image_io.tensors import in_pixels
 
 

@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from util.errors import UsageError, run_command
 from util.files import make_folder, write_file
-from util.image_io.finding import EXTENSIONS, find_images, open_rgb
+from util.image_io.finding import EXTENSIONS, find_images
+from util.image_io.reading import open_rgb
 
 INPUT, RESULT = "_real_A", "_fake_B"  # how test.py ends the names of its images
 GAP, LINE, FONT = 4, 18, 13  # pixels: between images, height of a line of text, of its letters

@@ -40,6 +40,7 @@ class Enhancer(nn.Module):
         self.multiple, self.smallest = size_multiple(netG), smallest_side(netG)
         values = (ngf, netG, norm, dropout, nrn_coords, list(ablate))
         self.options = dict(zip(ARCHITECTURE, values, strict=True))
+        self.stored = None  # the options of training, where a checkpoint has them
 
     @classmethod
     def of(cls, networks, options):
@@ -76,6 +77,7 @@ class Enhancer(nn.Module):
             except KeyError as error:
                 raise WorkError(f"{folder}/train_opt.json: lacks {error}; restore it, or remove it") from None
         enhancer = cls(**options)
+        enhancer.stored = stored
         for net, network in enhancer.networks().items():
             state = states[net] if net in states else read_state_dict(folder, epoch, net + kind)
             load_network(network, state, folder / net_file(epoch, net + kind))

@@ -7,6 +7,7 @@ import torch
 
 from models.enhancer import Enhancer
 from util.device import select_device
+from util.stages import viewable
 
 
 class EnhancingModel:
@@ -21,8 +22,9 @@ class EnhancingModel:
         self.load_networks(opt.epoch)
 
     def load_networks(self, epoch):
-        """Read {epoch}_net_X.pth; WorkError as from ``Enhancer.from_checkpoint``."""
-        self.enhancer = Enhancer.from_checkpoint(Path(self.opt.checkpoints_dir) / self.opt.name, epoch, self.device)
+        """Read {epoch}_net_X.pth (with ``--ema`` the averaged ones); see ``Enhancer.from_checkpoint``."""
+        folder = Path(self.opt.checkpoints_dir) / self.opt.name
+        self.enhancer = Enhancer.from_checkpoint(folder, epoch, self.device, self.opt.ema)
         for name, network in self.networks().items():
             setattr(self, f"net{name}", network)
 
@@ -50,5 +52,5 @@ class EnhancingModel:
 
     def get_current_visuals(self):
         """The images of the last batch, {name: (N, C, H, W) in [-1, 1]}."""
-        stages = {"real_A": self.real_A, "pre_A": self.pre_A, "mask": self.mask * 2 - 1, "fake_B": self.fake_B}
-        return OrderedDict((name, stage.detach()) for name, stage in stages.items())
+        names = ("real_A", "pre_A", "mask", "fake_B")
+        return OrderedDict((name, viewable(name, getattr(self, name)).detach()) for name in names)

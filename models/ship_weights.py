@@ -23,7 +23,8 @@ from util.checkpoint import OPTIONS_TXT, cpu_state_dict, net_file, read_options,
 from util.device import select_device
 from util.errors import UsageError, WorkError, run_command
 from util.files import make_folder, write_set
-from util.image_io.finding import find_images, open_rgb
+from util.image_io.finding import find_images
+from util.image_io.reading import open_rgb
 from util.image_io.tensors import to_levels, to_tensor
 
 TOLERANCE = 1  # gray levels of 255: what rounding may do to a value that lies between two

@@ -18,7 +18,8 @@ from util import distributed
 from util.checkpoint import refuse_other_weights
 from util.device import select_device
 from util.errors import UsageError, WorkError
-from util.image_io.finding import find_images, open_rgb
+from util.image_io.finding import find_images
+from util.image_io.reading import open_rgb
 from util.monitor.summary import amount, course, disk_needed, memory_needed, print_rows, summary
 from util.monitor.validation import MAX_IMAGES, References
 

@@ -7,11 +7,18 @@ import math
 from PIL import Image
 
 from util.metrics.scores import Metric
-from util.results.gallery import Entry, Gallery, levels_histogram
+from util.results.gallery import Gallery, levels_histogram
 
 STRANGE = "a&b <i>'\"#1 100% é"
 METRICS = {"psnr": Metric("PSNR", "dB", True, 2), "lpips": Metric("LPIPS", "", False, 3)}
 BEFORE, AFTER = (10, 20, 30), (230, 220, 210)
+
+
+def record(name, size, metrics, seconds, histograms, problem=None):
+    """An image that was enhanced, as in records.jsonl."""
+    width, height = size
+    known = {"name": name, "width": width, "height": height, "seconds": seconds, "metrics": metrics}
+    return {**known, "histograms": list(histograms), "problem": problem}
 
 
 def build_gallery(folder):
@@ -19,17 +26,17 @@ def build_gallery(folder):
     (folder / "images").mkdir(parents=True)
     gallery = Gallery(folder / "index.html", "LSRW: <results>", {"model": "LSRW <1>", "device": "cpu"}, METRICS, 300)
 
-    def add(name, size, metrics, seconds, **more):
+    def add(name, size, metrics, seconds, problem=None, stages=None):
         images = [Image.new("RGB", size, colour) for colour in (BEFORE, AFTER)]
         files = [folder / "images" / f"{name}_{kind}.png" for kind in ("real_A", "fake_B")]
         for image, file in zip(images, files, strict=True):
             image.save(file)
         links = {"input": folder.parent / f"{name}.jpg", "result": files[1]}
-        histograms = tuple(map(levels_histogram, images))
-        more = {"stages": {}, **more}
-        gallery.add(Entry(name, size, *files, links, metrics=metrics, seconds=seconds, histograms=histograms, **more))
+        gallery.add(
+            record(name, size, metrics, seconds, map(levels_histogram, images), problem), files, links, stages or {}
+        )
 
-    add("dawn 10", (64, 96), {"psnr": 9.0}, 2.0, problem="no reference of this name")
+    add("dawn 10", (64, 96), {"psnr": 9.0}, 2.0, "no reference of this name")
     stages = {"mask": folder / "images" / f"{STRANGE}_real_A.png"}
     add(STRANGE, (120, 80), {"psnr": math.inf, "lpips": 0.1}, None, stages=stages)
     gallery.add_failure("broken", "because of <b>")

@@ -1,19 +1,14 @@
-"""The parts that pages are made of: head, style, links to files, images with a caption, histograms."""
+"""The parts that pages are made of: head, style, links to files, images with a caption."""
 
 import os
-from math import sqrt
 from pathlib import Path
 from urllib.parse import quote
 
 import dominate
-from dominate.svg import path as outline
-from dominate.svg import svg
-from dominate.tags import a, figcaption, figure, h1, header, img, meta, script, span, style
+from dominate.tags import a, figcaption, figure, h1, header, img, meta, script, style
 from dominate.util import raw
 
 from util.files import write_text
-
-HEIGHT = 40  # of a histogram's drawing, in units of one bar's width
 
 
 def source(name):
@@ -71,46 +66,6 @@ def captioned_image(link, description, caption, linked=True, **attributes):
     """
     image = img(src=link, alt=description, loading="lazy", **attributes)
     return figure(a(image, href=link) if linked else image, figcaption(caption))
-
-
-def levels_drawing(before, after):
-    """Two histograms of levels, one over the other, and their means.
-
-    The heights are square roots, so that few pixels can be seen beside many.
-
-    Args:
-        before, after: counts of pixels in equal shares of the levels 0 to 255.
-    """
-    largest = max(*before, *after, 1)
-    means = [_mean_level(counts) for counts in (before, after)]
-    with figure(cls="levels"):
-        with svg(
-            viewBox=f"0 0 {len(before)} {HEIGHT}",
-            preserveAspectRatio="none",
-            role="img",
-            aria_label=f"Histogram of levels; their mean is {means[0]} before and {means[1]} after",
-        ):
-            outline(d=_around(before, largest))
-            outline(d=_around(after, largest))
-        figcaption(span(f"before {means[0]}"), span(f"after {means[1]}"), title="mean level, 0 to 255")
-
-
-def _mean_level(counts):
-    width = 256 / len(counts)
-    total = sum((i * width + (width - 1) / 2) * count for i, count in enumerate(counts))
-    return round(total / max(sum(counts), 1))
-
-
-def _around(counts, largest):
-    """The path around a histogram's bars; neighbours of one height are joined, which keeps the page small."""
-    steps, height, run = [f"M0 {HEIGHT}"], 0, 0
-    for count in [*counts, 0]:
-        bar = round(HEIGHT * sqrt(count / largest))
-        if bar != height:
-            steps.append(f"h{run}v{height - bar}" if run else f"v{height - bar}")
-            height, run = bar, 0
-        run += 1
-    return "".join(steps) + "z"
 
 
 def write_page(path, page):

@@ -134,7 +134,7 @@ def remove_key(saves):
         (None, ["--ngf", "64"], 2, "--ngf 64: the weights in small have 16"),
         (None, ["--name", "typo"], 1, "check --name"),
         (None, ["--epoch", "7"], 1, "--epoch can be latest"),
-        (None, ["--results_dir", "images/p.png"], 1, "cannot make this folder"),
+        (None, ["--results_dir", "pictures/p.png"], 1, "cannot make this folder"),
         (None, ["--load_size", "0"], 2, "'0' is not a whole number from 1 up"),
         (remove_key, [], 1, "latest_net_H.pth: does not fit this network: conv1.weight is missing"),
     ],

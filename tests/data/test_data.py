@@ -153,8 +153,8 @@ def test_samples_say_what_their_file_says(tmp_path):
     image.save(tmp_path / "b.png")
     save_deep_png(tmp_path / "c.png", np.full((6, 8, 4), 300, np.uint16))
     a, b, c = single_data(tmp_path)
-    assert set(a) == set(b) == set(c) == {"A", "A_paths", "name", "alpha", "icc", "exif", "deep"}
-    assert b"Maker" in a["exif"] and b["exif"] is None
+    assert set(a) == set(b) == set(c) == {"A", "A_paths", "name", "alpha", "metadata", "deep"}
+    assert b"Maker" in a["metadata"].exif and b["metadata"].exif is None
     assert [sample["deep"] for sample in (a, b, c)] == [False, False, True]
     assert a["alpha"] is None and (levels(b["alpha"]) == 99).all() and (levels(c["alpha"]) == 1).all()
     assert c["A"].shape == (1, 3, 6, 8) and torch.allclose(c["A"], torch.tensor(300 / 65535 * 2 - 1))
@@ -236,3 +236,20 @@ def test_a_used_sample_is_let_go(tmp_path):
     gone = weakref.ref(next(samples)["A"])
     assert gone() is None
     assert len(list(samples)) == 2
+
+
+def test_batches_hold_images_of_one_size_that_follow_each_other(tmp_path):
+    for i, size in enumerate([(8, 6), (8, 6), (8, 6), (9, 6), (8, 6), None, (8, 6)]):
+        if size:
+            photograph(size).save(tmp_path / f"{i}.png")
+        else:
+            (tmp_path / f"{i}.png").write_text("text")
+    data = single_data(tmp_path)
+
+    def names(indices, size):
+        return ["".join(sample["name"] for sample in batch) for batch in data.batches(indices, size)]
+
+    assert names(range(7), 2) == ["01", "2", "3", "4", "5", "6"]
+    assert names(range(7), 9) == ["012", "3", "4", "5", "6"]
+    assert names([0, 2, 5, 4, 6], 9) == ["02", "5", "46"]
+    assert names([], 2) == []

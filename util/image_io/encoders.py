@@ -1,11 +1,10 @@
-"""PNG with 16 bits per channel and TIFF with 8 or 16: what PIL cannot write.
+"""PNG with 16 bits per channel and TIFF with 8 or 16, both lossless, written strip by strip.
 
-PIL has no colour mode with more than 8 bits, and its compressed TIFFs cannot hold the tables of EXIF; torchvision
-writes PNGs of 8 bits alone, and tifffile leaves those tables out. Both formats are lossless here, and both writers
-take the image strip by strip.
+No package that is required here writes them: PIL has no colour mode with more than 8 bits, and its compressed TIFFs
+cannot hold the tables of EXIF. tifffile cannot either ("extratags cannot be used to write IFD type tags"), and takes
+four times as long. torchvision writes PNGs of 8 bits alone.
 """
 
-import contextlib
 import io
 import struct
 import zlib
@@ -16,7 +15,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from PIL.TiffTags import LONG
 
-from util.image_io.exif import DAMAGED, PREFIX, told_tags
+from util.image_io.metadata import DAMAGED, PREFIX, descriptive_tags
 
 _AVERAGE = b"\3"  # the PNG filter that takes the mean of the left and the upper neighbour as the prediction
 
@@ -26,31 +25,30 @@ def _compressor():
     return zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
 
 
-def write_deep_png(path, size, strips, icc=None, exif=None):
+def write_deep_png(path, shape, strips, metadata):
     """Write a PNG with 16 bits per channel.
 
     Args:
         path: the file.
-        size: (width, height).
-        strips: arrays (h, W, C), uint16, from top to bottom; 1 to 4 channels: gray, with alpha, RGB, with alpha.
-        icc, exif: bytes or None.
+        shape: (H, W, C) of the image; C is 1 to 4: gray, with alpha, RGB, with alpha.
+        strips: arrays (h, W, C), uint16, from top to bottom.
+        metadata: a ``Metadata``.
 
     Raises:
         OSError: the file cannot be written.
     """
-    compressor, above = _compressor(), None
+    height, width, channels = shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    compressor, above = _compressor(), np.zeros((1, width, 2 * channels), np.uint8)
     with Path(path).open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
+        _write_chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, colour_type, 0, 0, 0))
+        if metadata.icc:
+            _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc))
+        if metadata.exif:
+            _write_chunk(file, b"eXIf", metadata.exif.removeprefix(PREFIX))
         for strip in strips:
-            if above is None:
-                colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[strip.shape[2]]
-                _write_chunk(file, b"IHDR", struct.pack(">2I5B", *size, 16, colour_type, 0, 0, 0))
-                if icc:
-                    _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
-                if exif:
-                    _write_chunk(file, b"eXIf", exif.removeprefix(PREFIX))
             rows = strip.astype(">u2", order="C").view(np.uint8)  # (h, W, 2 C)
-            above = np.zeros_like(rows[:1]) if above is None else above
             _write_chunk(file, b"IDAT", compressor.compress(_filtered(rows, above)))
             above = rows[-1:]
         _write_chunk(file, b"IDAT", compressor.flush())
@@ -74,29 +72,28 @@ def _write_chunk(file, kind, contents):
     file.write(struct.pack(">I", len(contents)) + kind + contents + struct.pack(">I", check))
 
 
-def write_tiff(path, size, strips, icc=None, exif=None):
+def write_tiff(path, shape, strips, metadata):
     """Write a TIFF, compressed with deflate.
 
     Args:
-        path: the file.
-        size: (width, height).
-        strips: as for ``write_deep_png``, or uint8; all of one height, the last one may be lower.
-        icc, exif: bytes or None; EXIF that PIL cannot take apart is left out.
+        path, shape: as for ``write_deep_png``.
+        strips: arrays (h, W, C), uint8 or uint16, from top to bottom, of one height; the last one may be lower.
+        metadata: a ``Metadata``; EXIF that PIL cannot take apart is left out.
 
     Raises:
         OSError: the file cannot be written.
     """
-    compressed, rows = [], 0
+    height, width, channels = shape
+    compressed, rows, bits = [], 0, 0
     for strip in strips:
+        rows, bits = rows or len(strip), 8 * strip.itemsize
         differences = strip.astype(strip.dtype.newbyteorder("<"))
         differences[:, 1:] -= strip[:, :-1]
         compressor = _compressor()
         compressed.append(compressor.compress(differences.tobytes()) + compressor.flush())
-        rows = rows or len(strip)
-        channels, bits = strip.shape[2], 8 * strip.itemsize
     layout = {
-        256: size[0],
-        257: size[1],
+        256: width,
+        257: height,
         258: (bits,) * channels,
         259: 8,  # compression: deflate
         262: 1 if channels < 3 else 2,  # gray with black at 0, or RGB
@@ -107,26 +104,21 @@ def write_tiff(path, size, strips, icc=None, exif=None):
     }
     if channels in (2, 4):
         layout[338] = 2  # alpha by which the colours have not been multiplied
-    if icc:
-        layout[34675] = icc
-    described = {}
-    with contextlib.suppress(*DAMAGED):
-        described = _told(exif) if exif else {}
+    if metadata.icc:
+        layout[34675] = metadata.icc
     lengths = [len(strip) for strip in compressed]
+    exif = Image.Exif()
+    try:
+        exif.load(metadata.exif)
+        header = _tiff_header(descriptive_tags(exif) | layout, lengths)
+    except DAMAGED:
+        header = _tiff_header(layout, lengths)
     with Path(path).open("wb") as file:
-        file.write(_directory(described | layout, lengths))
+        file.write(header)
         file.writelines(compressed)
 
 
-def _told(exif):
-    tags = Image.Exif()
-    tags.load(exif)
-    described = told_tags(tags)
-    _directory(described, [0])  # an attempt: some damage shows only here
-    return described
-
-
-def _directory(values, lengths):
+def _tiff_header(values, lengths):
     """A TIFF's header and tags, behind which its strips of these lengths (bytes) follow."""
     tags = ImageFileDirectory_v2()
     for tag, value in values.items():

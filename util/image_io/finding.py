@@ -1,20 +1,13 @@
-"""Finding and opening images, and naming what is made from them."""
+"""Finding images, and naming what is made from them."""
 
 import contextlib
 import os
 from collections import Counter
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from util.errors import WorkError
-from util.image_io.exif import DAMAGED
-from util.image_io.tensors import to_8bit
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
-
-# What PIL raises for a file that is missing, damaged, too large for its safety limit, or not an image.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 def domain_folders(opt):
@@ -63,65 +56,16 @@ def _walk(root, without):
             ) from error
         seen.add(identity)
         for entry in entries:
-            path, kind = folder / entry.name, _kind(entry)
-            if kind == "folder":
-                (links if entry.is_symlink() else folders).append(path)
-            elif kind == "file" and path.suffix.lower() in EXTENSIONS:
-                yield path
+            with contextlib.suppress(OSError):  # a link that leads nowhere
+                if entry.is_dir():
+                    (links if entry.is_symlink() else folders).append(folder / entry.name)
+                elif entry.is_file() and Path(entry.name).suffix.lower() in EXTENSIONS:
+                    yield folder / entry.name
 
 
 def _identity(folder):
     status = Path(folder).stat()
     return status.st_dev, status.st_ino
-
-
-def _kind(entry):
-    try:
-        return "folder" if entry.is_dir() else "file" if entry.is_file() else None
-    except OSError:  # a link to itself
-        return None
-
-
-@contextlib.contextmanager
-def image_errors(path):
-    """Turn what PIL raises over an unreadable image into a WorkError of one line that names ``path``."""
-    try:
-        yield
-    except _UNREADABLE as error:
-        reason = "not an image, or damaged" if isinstance(error, Image.UnidentifiedImageError) else str(error)
-        raise WorkError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
-
-
-def open_image(path):
-    """Open and decode an image, turned upright as its EXIF orientation says.
-
-    Raises:
-        WorkError: the file is missing, damaged, too large for PIL's safety limit, or not an image.
-    """
-    with image_errors(path), Image.open(path) as image:
-        image.load()
-        turn_upright(image)
-        return image
-
-
-def open_rgb(path):
-    """A file as an 8-bit PIL image of mode RGB; WorkError as from ``open_image``."""
-    return to_8bit(open_image(path)).convert("RGB")
-
-
-def turn_upright(image):
-    """Turn a decoded image, in place, as its EXIF orientation says; damaged EXIF says nothing."""
-    with contextlib.suppress(*DAMAGED):
-        ImageOps.exif_transpose(image, in_place=True)
-
-
-def count_pixels(path):
-    """Width times height of an image by its header alone; 0 if that cannot be read."""
-    try:
-        with Image.open(path) as image:
-            return image.width * image.height
-    except _UNREADABLE:
-        return 0
 
 
 def output_names(paths, root):

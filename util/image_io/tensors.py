@@ -55,7 +55,11 @@ def to_tensor(image):
     tensor = torch.empty(3, height, width)
     for rows in row_strips(width, height):
         strip = image.crop((0, rows.start, width, rows.stop))
-        tensor.numpy()[:, rows] = _gray(strip, white) if white else _colours(strip)
+        if white:
+            tensor.numpy()[:, rows] = _gray(strip, white)
+        else:
+            colours = np.asarray(to_8bit(strip).convert("RGB"), dtype=np.float32)  # (h, W, 3)
+            tensor.numpy()[:, rows] = colours.transpose(2, 0, 1) / 255
     return tensor.mul_(2).sub_(1)
 
 
@@ -67,11 +71,6 @@ def _white(image):
 
 def _gray(image, white):
     return np.clip(np.asarray(image, dtype=np.float32) / white, 0, 1)  # (H, W)
-
-
-def _colours(image):
-    colours = to_8bit(image).convert("RGB")
-    return np.asarray(colours, dtype=np.float32).transpose(2, 0, 1) / 255  # (3, H, W)
 
 
 def to_levels(tensor, highest=255):

@@ -1,5 +1,6 @@
 """How good an enhanced image is: PSNR and SSIM against a reference, the lightness order error against the input."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,28 @@ class Metric:
         """A value in words: 18.25 dB."""
         number = f"{value:.{self.digits}f}".replace("inf", "∞")
         return f"{number} {self.unit}" if self.unit else number
+
+
+METRICS = {  # in the order of the columns
+    "psnr": Metric("PSNR", "dB", True, 2),
+    "ssim": Metric("SSIM", "", True, 3),
+    "psnr_gt_mean": Metric("PSNR (GT mean)", "dB", True, 2),
+    "ssim_gt_mean": Metric("SSIM (GT mean)", "", True, 3),
+    "lpips": Metric("LPIPS", "", False, 3),
+    "niqe": Metric("NIQE", "", False, 2),
+    "loe": Metric("LOE", "", False, 1),
+}
+
+
+def means(metrics, values):
+    """The mean of each metric over the images that have it: {key: float}, without metrics that none has.
+
+    Args:
+        metrics: their keys, in the order of the result.
+        values: for each image {key: float}; infinity (the PSNR of equal images) makes its mean infinite.
+    """
+    found = {key: [of_image[key] for of_image in values if key in of_image] for key in metrics}
+    return {key: math.fsum(numbers) / len(numbers) for key, numbers in found.items() if numbers}
 
 
 def psnr(image, reference):
@@ -68,7 +91,7 @@ def matched_mean(image, reference):
         An RGB image.
     """
     levels = _levels(image)
-    mean, wanted = (float((one.mean(axis=(0, 1)) * _LUMA).sum()) for one in (levels, _levels(reference)))
+    mean, wanted = (float((x.mean(axis=(0, 1)) * _LUMA).sum()) for x in (levels, _levels(reference)))
     factor = wanted / mean if mean else 1.0
     return Image.fromarray(np.clip(np.rint(levels * factor), 0, 255).astype(np.uint8))
 
@@ -86,7 +109,7 @@ def loe(image, original):
     are. The value is below the number of samples (3750 for an image of 400 x 600), so it grows with that number
     and only values of one down-sampling and one shape of images are comparable.
     """
-    before, after = (_sampled(_levels(one).max(axis=2)) for one in (original, image))
+    before, after = (_sampled(_levels(x).max(axis=2)) for x in (original, image))
     # Pixels with the same pair of levels have the same count, and there are few pairs of 8-bit levels.
     pairs = np.bincount(before * 256 + after, minlength=256 * 256).reshape(256, 256)
     neither_above = pairs.cumsum(axis=0).cumsum(axis=1)  # pixels with at most these levels in both

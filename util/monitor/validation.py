@@ -6,7 +6,8 @@ from statistics import fmean
 
 from util.errors import WorkError
 from util.files import append_record
-from util.image_io.finding import find_images, open_rgb
+from util.image_io.finding import find_images
+from util.image_io.reading import open_rgb
 from util.image_io.tensors import in_pixels
 from util.monitor.loss_log import drop_later_records
 

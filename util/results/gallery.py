@@ -1,35 +1,19 @@
 """The page of results: every image before and after, opened from disk without a network."""
 
-from dataclasses import dataclass
-from math import isnan
+from math import isnan, sqrt
 from pathlib import Path
 
-from dominate import tags
+from dominate import svg, tags
 from dominate.util import raw
 
-from util.page import address, captioned_image, levels_drawing, new_page, page_header, source, write_page
+from util.page import address, captioned_image, new_page, page_header, source, write_page
 
 BINS = 64  # of a histogram of levels
+HEIGHT = 40  # of its drawing, in units of one bar's width
 
 
 class dialog(tags.html_tag):  # which dominate does not know yet
     pass
-
-
-@dataclass
-class Entry:
-    """An image that was enhanced; metrics that it lacks are left out."""
-
-    name: str
-    size: tuple[int, int]  # width and height of the result, pixels
-    before: Path  # images a browser can show, of one size, below the page's folder
-    after: Path
-    files: dict[str, Path]  # {label: file that is linked to}, anywhere
-    stages: dict[str, Path]  # {label: image of a stage}
-    metrics: dict[str, float]
-    seconds: float | None  # time of enhancement; None: kept from an earlier run
-    histograms: tuple[list[int], list[int]] | None  # of levels, before and after
-    problem: str | None = None  # a note, such as "no reference of this name"
 
 
 class Gallery:
@@ -48,29 +32,35 @@ class Gallery:
         self._cards = []  # as HTML: a page of many thousand tags would fill the memory
         self._failures = 0
 
-    def add(self, entry):
-        """An image that was enhanced."""
-        width, height = entry.size
-        card = tags.article(cls="card", style=f"--w:{width};--h:{height}")
+    def add(self, record, shown, files, stages):
+        """An image that was enhanced.
+
+        Args:
+            record: see ``write_tables``; also "histograms", of levels, before and after.
+            shown: two images that a browser can show, of one size: before and after.
+            files: {label: file that is linked to}, anywhere.
+            stages: {label: image of a stage}.
+        """
+        name, size = record["name"], (record["width"], record["height"])
+        card = tags.article(cls="card", style="--w:{};--h:{}".format(*size))
         with card:
-            tags.h2(entry.name)
-            self._compared(entry)
+            tags.h2(name)
+            self._compared(name, size, shown)
             with tags.dl(cls="values"):
-                for value in self._values(entry):
+                for value in self._values(record):
                     _value(*value)
-            if entry.histograms:
-                levels_drawing(*entry.histograms)
-            if entry.problem:
-                tags.p(entry.problem, cls="problem")
+            _levels_drawing(*record["histograms"])
+            if record["problem"]:
+                tags.p(record["problem"], cls="problem")
             with tags.p(cls="files"):
-                for label, file in entry.files.items():
+                for label, file in files.items():
                     tags.a(label, href=self._address(file))
-            if entry.stages:
+            if stages:
                 with tags.details():
                     tags.summary("Stages")
                     with tags.div(cls="images"):
-                        for label, file in entry.stages.items():
-                            captioned_image(self._address(file), f"{entry.name}, {label}", label)
+                        for label, file in stages.items():
+                            captioned_image(self._address(file), f"{name}, {label}", label)
         self._cards.append(card.render(pretty=False))
 
     def add_failure(self, name, reason):
@@ -99,26 +89,25 @@ class Gallery:
     def _address(self, file):
         return address(file, self.path.parent)
 
-    def _compared(self, entry):
-        width, height = entry.size
+    def _compared(self, name, size, shown):
+        width, height = size
         with tags.div(cls="compare"):
-            for label, file in (("before", entry.before), ("after", entry.after)):
+            for label, file in zip(("before", "after"), shown, strict=True):
                 captioned_image(
-                    self._address(file), f"{entry.name}, {label}", label, linked=False, width=width, height=height
+                    self._address(file), f"{name}, {label}", label, linked=False, width=width, height=height
                 )
-            tags.input_(cls="slider", type="range", step="any", aria_label=f"{entry.name}: part shown before")
+            tags.input_(cls="slider", type="range", step="any", aria_label=f"{name}: part shown before")
             tags.span(cls="handle")
-            tags.button("Full view", cls="open", type="button", aria_label=f"Full view of {entry.name}")
+            tags.button("Full view", cls="open", type="button", aria_label=f"Full view of {name}")
 
-    def _values(self, entry):
+    def _values(self, record):
         """Key, label, number to sort by and text of all that is known of an image."""
         for key, metric in self.metrics.items():
-            if key in entry.metrics:
-                value = entry.metrics[key]
+            if key in record["metrics"]:
+                value = record["metrics"][key]
                 yield key, metric.label, value, metric.text(value)
-        spent = "kept from an earlier run" if entry.seconds is None else f"{entry.seconds:.2f} s"
-        yield "seconds", "time", entry.seconds, spent
-        width, height = entry.size
+        seconds, width, height = record["seconds"], record["width"], record["height"]
+        yield "seconds", "time", seconds, "kept from an earlier run" if seconds is None else f"{seconds:.2f} s"
         yield "pixels", "size", width * height, f"{width} × {height}"
 
     def _summary(self, means):
@@ -140,6 +129,46 @@ def levels_histogram(image):
     counts = image.convert("L").histogram()
     share = len(counts) // BINS
     return [sum(counts[first : first + share]) for first in range(0, len(counts), share)]
+
+
+def _levels_drawing(before, after):
+    """Two histograms of levels, one over the other, and their means.
+
+    The heights are square roots, so that few pixels can be seen beside many.
+
+    Args:
+        before, after: counts of pixels in equal shares of the levels 0 to 255.
+    """
+    largest = max(*before, *after, 1)
+    means = [_mean_level(counts) for counts in (before, after)]
+    with tags.figure(cls="levels"):
+        with svg.svg(
+            viewBox=f"0 0 {len(before)} {HEIGHT}",
+            preserveAspectRatio="none",
+            role="img",
+            aria_label=f"Histogram of levels; their mean is {means[0]} before and {means[1]} after",
+        ):
+            svg.path(d=_around(before, largest))
+            svg.path(d=_around(after, largest))
+        tags.figcaption(tags.span(f"before {means[0]}"), tags.span(f"after {means[1]}"), title="mean level, 0 to 255")
+
+
+def _mean_level(counts):
+    width = 256 / len(counts)
+    total = sum((i * width + (width - 1) / 2) * count for i, count in enumerate(counts))
+    return round(total / max(sum(counts), 1))
+
+
+def _around(counts, largest):
+    """The path around a histogram's bars; neighbours of one height are joined, which keeps the page small."""
+    steps, height, run = [f"M0 {HEIGHT}"], 0, 0
+    for count in [*counts, 0]:
+        bar = round(HEIGHT * sqrt(count / largest))
+        if bar != height:
+            steps.append(f"h{run}v{height - bar}" if run else f"v{height - bar}")
+            height, run = bar, 0
+        run += 1
+    return "".join(steps) + "z"
 
 
 def _value(key, label, value, text):

@@ -3,82 +3,79 @@
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-import torch
-from PIL import Image
-
 from util.errors import WorkError
-from util.files import append_record, make_folder, read_records, write_file, write_records
-from util.image_io.finding import open_image
-from util.image_io.tensors import stretch, to_8bit, to_image
-from util.image_io.writing import save_image
-from util.results.gallery import Entry, Gallery, levels_histogram
+from util.files import append_record, make_folder, read_records, write_records
+from util.metrics.scores import means
+from util.results.gallery import Gallery, levels_histogram
+from util.results.image_files import ImageFiles
 from util.results.tables import write_tables
 
-PREVIEW_SIDE = 2048  # pixels; larger images are shown smaller on the page
-SHOWN_BY_BROWSERS = ("png", "jpg", "webp")
 WAITING_PIXELS = 16_000_000  # of enhanced images that wait to be written
-STAGE_LABELS = {"pre_A": "pre_A: normalised", "mask": "mask"}
 
 
 class Results:
     """results/NAME/test_EPOCH: images, metrics.csv, metrics.json and index.html.
 
     Args:
-        opt: reads output_format, quality, strength, aspect_ratio, save_stages, skip_existing, num_threads.
+        opt: reads skip_existing, save_stages, reference, gt_mean, num_threads, and what ``ImageFiles`` reads.
         folder: where all of it goes; made if it is not there.
         images: the ``SingleDataset`` whose images are enhanced, in the order of the page.
         measurement: a ``Measurement``.
 
-    ``seconds`` are those that each enhancement took, ``records`` is {name: record} of what is written. Each record is
-    appended to records.jsonl, so that a run that was interrupted can go on without measuring again.
+    ``seconds`` are those that each enhancement took, ``records`` is {name: record}. Each record is also a line of
+    records.jsonl, so that a run that was interrupted can go on without measuring again.
     """
 
     def __init__(self, opt, folder, images, measurement):
-        self.opt, self.names, self.measurement = opt, images.names, measurement
+        self.opt, self.images, self.measurement = opt, images, measurement
         self.folder = make_folder(folder)
-        self.images = make_folder(self.folder / "images")
+        self.files = ImageFiles(self.folder / "images", opt)
         self.journal = self.folder / "records.jsonl"
         self.settings = [str(opt.reference), opt.gt_mean, list(measurement.metrics)]
-        self.kept = {}
-        if opt.skip_existing:
-            self.kept = {record["name"]: record for record in read_records(self.journal)}
-        write_records(self.journal, self.kept.values())
+        self.earlier = {record["name"]: record for record in read_records(self.journal)} if opt.skip_existing else {}
+        write_records(self.journal, self.earlier.values())
         self.pool = ThreadPoolExecutor(max(1, min(opt.num_threads, os.cpu_count() or 1)))
         self.waiting, self.records, self.seconds = deque(), {}, []
 
-    def has(self, name):
-        """Whether the image of this name need not be enhanced: its result is there and is to be kept."""
-        files = (self._file(name, stage) for stage in ("real_A", "fake_B"))
-        return self.opt.skip_existing and all(file.exists() for file in files)
+    def missing(self):
+        """The indices of the images to enhance: with ``--skip_existing`` those whose results are not there.
 
-    def keep(self, name, path):
-        """Take over the result of an earlier run; what is not recorded of it is measured again."""
-        record = self.kept.get(name)
-        if record and record["settings"] == self.settings:
-            self.records[name] = record
-        else:
-            self._submit(0, name, path, self._measure_again, name, path)
+        The others are taken over; what is not recorded of them is measured again.
+        """
+        missing = []
+        for index, (name, path) in enumerate(zip(self.images.names, self.images.paths, strict=True)):
+            if not (self.opt.skip_existing and self.files.complete(name)):
+                missing.append(index)
+                continue
+            record = self.earlier.get(name)
+            if record and record["settings"] == self.settings:
+                self.records[name] = record
+            else:
+                sample = {"name": name, "A_paths": [str(path)]}
+                self._submit(sample, 0, None, partial(self.files.read, name))
+        return missing
 
     def add(self, sample, stages, seconds):
         """Write and measure an enhanced image, in the background.
 
         Args:
             sample: what ``SingleDataset`` gave.
-            stages: {"fake_B": (3, H, W), "pre_A": (3, H, W), "mask": (1, H, W)} in [-1, 1], on the CPU.
+            stages: {"fake_B": (3, H, W), "pre_A": (3, H, W), "mask": (1, H, W)} as the networks gave them, on the
+                CPU.
             seconds: what its enhancement took.
         """
-        name = sample["name"]
         self.seconds.append(seconds)
         if not self.opt.save_stages:
             stages = {"fake_B": stages["fake_B"]}
         pixels = stages["fake_B"][0].numel()
-        self._submit(pixels, name, sample["A_paths"][0], self._write, sample, stages, seconds)
+        self._submit(sample, pixels, seconds, partial(self.files.write, sample, stages))
 
     def fail(self, sample, error):
         """Note an image that could not be enhanced."""
-        self._failed(sample["name"], sample["A_paths"][0], error)
+        self.records[sample["name"]] = {**_source(sample), "error": str(error)}
 
     def finish(self, title, facts, width):
         """Wait for the images, then write the tables and the page.
@@ -91,111 +88,58 @@ class Results:
             Two lists of lines: why images were not enhanced, and why some were not measured.
         """
         self._wait(0)
-        records = [self.records[name] for name in self.names if name in self.records]
-        write_tables(self.folder, self.measurement.metrics, [_public(record) for record in records])
-        gallery = Gallery(self.folder / "index.html", title, facts, self.measurement.metrics, width)
+        records = [self.records[name] for name in self.images.names if name in self.records]
+        metrics = self.measurement.metrics
+        write_tables(self.folder, metrics, [_public(record) for record in records])
+        gallery = Gallery(self.folder / "index.html", title, facts, metrics, width)
         for record in records:
+            name = record["name"]
             if "error" in record:
-                gallery.add_failure(record["name"], record["error"])
+                gallery.add_failure(name, record["error"])
             else:
-                gallery.add(self._entry(record))
-        gallery.write(self.measurement.means(records))
+                files = {"input": Path(record["file"]), "result": self.files.path(name, "fake_B")}
+                gallery.add(record, self.files.shown(name), files, self.files.stages(name))
+        gallery.write(means(metrics, [record["metrics"] for record in records if "metrics" in record]))
         return [[record[key] for record in records if record.get(key)] for key in ("error", "problem")]
 
-    def _submit(self, pixels, name, path, work, *arguments):
-        """Do some work in the background, when not too much of it is waiting."""
+    def _submit(self, sample, pixels, seconds, images):
+        """Measure input and result, which ``images`` returns, in the background, when not too much is waiting."""
         self._wait(WAITING_PIXELS - pixels)
-        self.waiting.append((pixels, name, path, self.pool.submit(work, *arguments)))
+        work = self.pool.submit(self._record, _source(sample), seconds, images)
+        self.waiting.append((pixels, sample, work))
 
     def _wait(self, pixels):
-        """Take over what is done, until at most so many pixels wait; with 0, until all is done."""
-        while self.waiting and (sum(one[0] for one in self.waiting) > pixels or pixels == 0):
-            _, name, path, future = self.waiting.popleft()
+        """Note what is done, until at most so many pixels wait; with 0 or less, until all is done."""
+        while self.waiting and (pixels <= 0 or sum(others for others, *_ in self.waiting) > pixels):
+            _, sample, work = self.waiting.popleft()
             try:
-                self.records[name] = record = future.result()
+                record = work.result()
             except WorkError as error:
-                self._failed(name, path, error)
-                continue
-            append_record(self.journal, record)
+                self.fail(sample, error)
+            else:
+                self.records[sample["name"]] = record
+                append_record(self.journal, record)
 
-    def _failed(self, name, path, error):
-        self.records[name] = {"name": name, "file": str(path), "error": str(error)}
-
-    def _file(self, name, stage, extension=None):
-        return self.images / f"{name}_{stage}.{extension or self.opt.output_format}"
-
-    def _write(self, sample, stages, seconds):
-        name, low = sample["name"], sample["A"][0]
-        if self.opt.strength < 1:
-            stages["fake_B"] = torch.lerp(low, stages["fake_B"], self.opt.strength)
-        shown = {}
-        for stage, values in {"real_A": low, **stages}.items():
-            whole = stage in ("real_A", "fake_B")  # the others are for looking at
-            save_image(
-                self._file(name, stage),
-                values,
-                alpha=sample["alpha"] if whole else None,
-                icc=sample["icc"] if whole else None,
-                exif=sample["exif"] if whole else None,
-                deep=sample["deep"] and whole,
-                quality=self.opt.quality,
-                aspect_ratio=self.opt.aspect_ratio,
-            )
-            if whole:
-                shown[stage] = stretch(to_image(values, sample["alpha"]), self.opt.aspect_ratio)
-        return self._record(name, sample["A_paths"][0], seconds, shown["real_A"], shown["fake_B"])
-
-    def _measure_again(self, name, path):
-        before, after = (to_8bit(open_image(self._file(name, stage))) for stage in ("real_A", "fake_B"))
-        return self._record(name, path, None, before, after)
-
-    def _record(self, name, path, seconds, before, after):
-        values, problem = self.measurement.measure(Path(path), before, after)
-        for stage, image in (("real_A", before), ("fake_B", after)):
-            self._preview(name, stage, image)
+    def _record(self, source, seconds, images):
+        before, after = images()
+        metrics, problem = self.measurement.measure(source["file"], before, after)
+        self.files.write_previews(source["name"], (before, after))
         return {
-            "name": name,
-            "file": str(path),
+            **source,
             "width": after.width,
             "height": after.height,
             "seconds": seconds,
-            "metrics": values,
+            "metrics": metrics,
             "problem": problem,
             "settings": self.settings,
             "histograms": [levels_histogram(before), levels_histogram(after)],
         }
 
-    def _preview(self, name, stage, image):
-        """Write an image for the page where the result itself is too large or not for browsers."""
-        path = self._file(name, f"{stage}_preview", "webp")
-        if self.opt.output_format in SHOWN_BY_BROWSERS and max(image.size) <= PREVIEW_SIDE:
-            path.unlink(missing_ok=True)
-            return
-        image = image.copy()
-        image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.LANCZOS)
-        write_file(path, lambda beside: image.save(beside, quality=90))
 
-    def _entry(self, record):
-        name = record["name"]
-        files = {"input": Path(record["file"]), "result": self._file(name, "fake_B")}
-        stages = {label: self._file(name, stage) for stage, label in STAGE_LABELS.items()}
-        shown = [
-            preview if (preview := self._file(name, f"{stage}_preview", "webp")).exists() else self._file(name, stage)
-            for stage in ("real_A", "fake_B")
-        ]
-        return Entry(
-            name,
-            (record["width"], record["height"]),
-            *shown,
-            files,
-            {label: file for label, file in stages.items() if file.exists()},
-            record["metrics"],
-            record["seconds"],
-            record["histograms"],
-            record["problem"],
-        )
+def _source(sample):
+    return {"name": sample["name"], "file": sample["A_paths"][0]}
 
 
 def _public(record):
-    """A record without what is for the page and for going on alone."""
+    """A record without what only the page and a later run need."""
     return {key: value for key, value in record.items() if key not in ("settings", "histograms")}

@@ -7,20 +7,9 @@ import math
 from pathlib import Path
 
 from util.files import write_text
+from util.metrics.scores import means
 
-_ABOUT = ("name", "file", "width", "height", "seconds")
-
-
-def means(metrics, records):
-    """The mean of each metric over the images that have it: {key: float}, without metrics that none has.
-
-    Args:
-        metrics: {key: ``Metric``}.
-        records: see ``write_tables``.
-
-    An infinite value (the PSNR of equal images) makes its mean infinite.
-    """
-    return {key: math.fsum(found) / len(found) for key, found in _values(metrics, records).items() if found}
+_COLUMNS = ("name", "file", "width", "height", "seconds")
 
 
 def write_tables(folder, metrics, records):
@@ -47,24 +36,26 @@ def write_tables(folder, metrics, records):
 def _csv(metrics, records):
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow([*_ABOUT, *metrics])
-    for record in _enhanced(records):
-        table.writerow([*(record[key] for key in _ABOUT), *(record["metrics"].get(key) for key in metrics)])
-    mean = means(metrics, records)
-    table.writerow(["mean", *[None] * (len(_ABOUT) - 1), *(mean.get(key) for key in metrics)])
+    table.writerow([*_COLUMNS, *metrics])
+    enhanced = _enhanced(records)
+    for record in enhanced:
+        table.writerow([*(record[key] for key in _COLUMNS), *(record["metrics"].get(key) for key in metrics)])
+    mean = means(metrics, [record["metrics"] for record in enhanced])
+    table.writerow(["mean", *[None] * (len(_COLUMNS) - 1), *(mean.get(key) for key in metrics)])
     return text.getvalue()
 
 
 def _json(metrics, records):
-    about = {
-        key: {"label": metric.label, "unit": metric.unit, "higher_is_better": metric.higher_is_better}
-        for key, metric in metrics.items()
-    }
+    enhanced = _enhanced(records)
+    measured = [record["metrics"] for record in enhanced]
     content = {
-        "metrics": about,
-        "pictures": [{**record, "metrics": _finite(record["metrics"])} for record in _enhanced(records)],
-        "mean": _finite(means(metrics, records)),
-        "count": {key: len(found) for key, found in _values(metrics, records).items()},
+        "metrics": {
+            key: {"label": metric.label, "unit": metric.unit, "higher_is_better": metric.higher_is_better}
+            for key, metric in metrics.items()
+        },
+        "pictures": [{**record, "metrics": _finite(record["metrics"])} for record in enhanced],
+        "mean": _finite(means(metrics, measured)),
+        "count": {key: sum(key in values for values in measured) for key in metrics},
         "failed": [record for record in records if "error" in record],
     }
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -72,11 +63,6 @@ def _json(metrics, records):
 
 def _enhanced(records):
     return [record for record in records if "error" not in record]
-
-
-def _values(metrics, records):
-    measured = [record["metrics"] for record in _enhanced(records)]
-    return {key: [values[key] for values in measured if key in values] for key in metrics}
 
 
 def _finite(values):

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from sample_images import levels, photograph
-from util.image_io.finding import open_image
+from util.image_io.reading import open_image
 from util.image_io.tensors import alpha_channel, each_channel, row_strips, stretch, to_8bit, to_image, to_tensor
 
 
@@ -83,9 +83,10 @@ def test_transparent_palette(tmp_path):
     image = photograph((8, 6)).quantize(4)
     image.info["transparency"] = 0
     image.save(tmp_path / "p.png")
-    opened = open_image(tmp_path / "p.png")
+    opened = Image.open(tmp_path / "p.png")
     assert opened.mode == "P"
     assert np.array_equal(levels(alpha_channel(opened)) == 0, levels(opened) == 0)
+    assert np.array_equal(levels(open_image(tmp_path / "p.png").getchannel("A")) == 0, levels(opened) == 0)
 
 
 def test_exif_orientation_is_applied(tmp_path):

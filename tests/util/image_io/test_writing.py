@@ -11,10 +11,10 @@ from PIL import Image
 from sample_images import camera_exif, colour_profile, levels, photograph
 from util.errors import WorkError
 from util.image_io.encoders import write_deep_png
-from util.image_io.finding import open_image
-from util.image_io.photograph import read_photograph
+from util.image_io.metadata import Metadata
+from util.image_io.reading import open_image, read_image
 from util.image_io.tensors import to_tensor
-from util.image_io.writing import save_image
+from util.image_io.writing import write_image
 
 LOSSLESS = ["a.png", "a.tif", "a.tiff", "a.webp"]
 
@@ -45,7 +45,7 @@ def read_deep(path):
 @pytest.mark.parametrize("file", [*LOSSLESS, "a.PNG"])
 def test_eight_bits_come_back(tmp_path, file):
     values, exact = random_tensor(depth=8)
-    assert save_image(tmp_path / file, values, quality=100) == (9, 7)
+    assert write_image(tmp_path / file, values, quality=100).size == (9, 7)
     image = Image.open(tmp_path / file)
     assert image.mode == "RGB" and np.array_equal(levels(image), exact)
     assert [path.name for path in tmp_path.iterdir()] == [file]
@@ -54,7 +54,7 @@ def test_eight_bits_come_back(tmp_path, file):
 @pytest.mark.parametrize("file", LOSSLESS)
 def test_alpha_comes_back(tmp_path, file):
     values, exact = random_tensor(depth=8)
-    save_image(tmp_path / file, values, quality=100, alpha=random_alpha())
+    write_image(tmp_path / file, values, quality=100, alpha=random_alpha())
     assert np.array_equal(levels(Image.open(tmp_path / file)), np.dstack([exact, levels(random_alpha())]))
 
 
@@ -66,7 +66,7 @@ def test_alpha_comes_back(tmp_path, file):
 def test_sixteen_bits_come_back(tmp_path, monkeypatch, file, channels, alpha, strip):
     monkeypatch.setattr("util.image_io.tensors._STRIP", strip)
     values, exact = random_tensor(channels)
-    assert save_image(tmp_path / file, values, deep=True, alpha=alpha) == (9, 7)
+    assert write_image(tmp_path / file, values, deep=True, alpha=alpha).size == (9, 7)
     expected = exact if alpha is None else np.dstack([exact, levels(alpha) * 257])
     saved = read_deep(tmp_path / file)
     assert np.array_equal(saved.reshape(expected.shape), expected)
@@ -77,16 +77,16 @@ def test_sixteen_bits_come_back(tmp_path, monkeypatch, file, channels, alpha, st
 def test_sixteen_bits_in_sixteen_bits_out(tmp_path):
     values, exact = random_tensor()
     for file in ("a.png", "a.tif"):
-        save_image(tmp_path / file, values, deep=True)
+        write_image(tmp_path / file, values, deep=True)
         assert torch.equal(
-            read_photograph(tmp_path / file).colours, (torch.tensor(exact).float() / 65535 * 2 - 1).permute(2, 0, 1)
+            read_image(tmp_path / file).pixels, (torch.tensor(exact).float() / 65535 * 2 - 1).permute(2, 0, 1)
         )
 
 
 def test_levels_are_rounded_and_clipped(tmp_path):
     step = 2 / 65535
     values = torch.tensor([-7, -1, -1 + 0.4 * step, -1 + 0.6 * step, 1 - 0.6 * step, 1, 7]).expand(3, 1, -1)
-    save_image(tmp_path / "a.tif", values, deep=True)
+    write_image(tmp_path / "a.tif", values, deep=True)
     assert tifffile.imread(tmp_path / "a.tif")[0, :, 0].tolist() == [0, 0, 0, 1, 65534, 65535, 65535]
 
 
@@ -94,14 +94,14 @@ def test_levels_are_rounded_and_clipped(tmp_path):
 def test_other_floating_types(tmp_path, kind):
     values = torch.tensor([-1, 0.25, 1], dtype=kind).expand(3, 1, -1).requires_grad_()
     for deep in (False, True):
-        save_image(tmp_path / "a.tif", values, deep=deep, aspect_ratio=2)
+        write_image(tmp_path / "a.tif", values, deep=deep, aspect_ratio=2)
         assert tifffile.imread(tmp_path / "a.tif").shape == (1, 6, 3)
 
 
 @pytest.mark.parametrize("file", ["a.png", "a.jpg", "a.webp", "a.tif"])
 def test_gray(tmp_path, file):
     values, exact = random_tensor(1, depth=8)
-    save_image(tmp_path / file, values, icc=colour_profile(), quality=100)
+    write_image(tmp_path / file, values, metadata=Metadata(icc=colour_profile()), quality=100)
     image = Image.open(tmp_path / file)
     assert "icc_profile" not in image.info
     assert np.abs(levels(image.convert("L")) - exact[:, :, 0]).max() <= (2 if file == "a.jpg" else 0)
@@ -111,8 +111,8 @@ def test_gray(tmp_path, file):
 @pytest.mark.parametrize("file", ["a.png", "a.jpg", "a.webp", "a.tif"])
 def test_profile_and_exif_are_kept(tmp_path, file, deep):
     photograph((20, 12)).save(tmp_path / "in.jpg", exif=camera_exif(), icc_profile=colour_profile())
-    photo = read_photograph(tmp_path / "in.jpg")
-    save_image(tmp_path / file, to_tensor(photo.image), icc=photo.icc, exif=photo.exif, deep=deep)
+    photo = read_image(tmp_path / "in.jpg")
+    write_image(tmp_path / file, photo.colours(), metadata=photo.metadata, deep=deep)
     saved = Image.open(tmp_path / file)
     assert saved.size == (12, 20) and saved.info["icc_profile"] == colour_profile()
     exif = saved.getexif()
@@ -120,15 +120,15 @@ def test_profile_and_exif_are_kept(tmp_path, file, deep):
     assert exif.get_ifd(0x8769) == {0x829A: (1, 50), 0x927C: b"notes of the maker"}
     assert exif.get_ifd(0x8825)[2] == (47, 22, 5)
     if file != "a.tif":
-        assert saved.info["exif"].removeprefix(b"Exif\0\0") == photo.exif.removeprefix(b"Exif\0\0")
-    assert read_photograph(tmp_path / file).exif is not None  # once more around
+        assert saved.info["exif"].removeprefix(b"Exif\0\0") == photo.metadata.exif.removeprefix(b"Exif\0\0")
+    assert read_image(tmp_path / file).metadata.exif is not None  # once more around
 
 
 @pytest.mark.parametrize("exif", [b"no EXIF", b"Exif\0\0II*\0\xff\0\0\0"])
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Truncated File")
 def test_damaged_exif_does_not_spoil_a_tiff(tmp_path, exif):
     values, exact = random_tensor(depth=8)
-    save_image(tmp_path / "a.tif", values, exif=exif)
+    write_image(tmp_path / "a.tif", values, metadata=Metadata(exif=exif))
     assert np.array_equal(levels(Image.open(tmp_path / "a.tif")), exact)
 
 
@@ -137,7 +137,7 @@ def test_exif_too_long_for_jpeg_is_left_out(tmp_path):
     exif[0x010F] = "Maker"
     for length, kept in ((100, True), (70000, False)):
         exif[0x010E] = "x" * length
-        save_image(tmp_path / "a.jpg", random_tensor()[0], exif=exif.tobytes())
+        write_image(tmp_path / "a.jpg", random_tensor()[0], metadata=Metadata(exif=exif.tobytes()))
         assert (0x010F in Image.open(tmp_path / "a.jpg").getexif()) == kept
 
 
@@ -146,7 +146,7 @@ def test_quality_decides_over_size_and_closeness(tmp_path, file):
     image = photograph((120, 80))
     sizes, errors = [], []
     for quality in (20, 70, 95):
-        save_image(tmp_path / file, to_tensor(image), quality=quality)
+        write_image(tmp_path / file, to_tensor(image), quality=quality)
         sizes.append((tmp_path / file).stat().st_size)
         errors.append(np.abs(levels(Image.open(tmp_path / file)) - levels(image)).mean())
     assert sizes == sorted(set(sizes)) and errors == sorted(set(errors), reverse=True)
@@ -155,7 +155,7 @@ def test_quality_decides_over_size_and_closeness(tmp_path, file):
 
 @pytest.mark.parametrize("quality, sampling", [(89, (2, 2)), (90, (1, 1))])
 def test_good_jpegs_keep_every_colour(tmp_path, quality, sampling):
-    save_image(tmp_path / "a.jpeg", random_tensor()[0], quality=quality, alpha=random_alpha())
+    write_image(tmp_path / "a.jpeg", random_tensor()[0], quality=quality, alpha=random_alpha())
     image = Image.open(tmp_path / "a.jpeg")
     assert image.mode == "RGB"
     assert image.layer[0][1:3] == sampling  # of the brightness, relative to the colours
@@ -165,7 +165,7 @@ def test_good_jpegs_keep_every_colour(tmp_path, quality, sampling):
 @pytest.mark.parametrize("ratio, size", [(1.5, (14, 7)), (0.5, (9, 14))])
 def test_stretched(tmp_path, deep, ratio, size):
     values = torch.linspace(-1, 1, 63).reshape(1, 7, 9).expand(3, -1, -1)
-    assert save_image(tmp_path / "a.tif", values, deep=deep, aspect_ratio=ratio, alpha=random_alpha()) == size
+    assert write_image(tmp_path / "a.tif", values, deep=deep, aspect_ratio=ratio, alpha=random_alpha()).size == size
     saved = tifffile.imread(tmp_path / "a.tif")
     assert saved.shape == (*size[::-1], 4) and saved.dtype == (np.uint16 if deep else np.uint8)
     assert len(np.unique(saved[..., 0])) == len(np.unique(saved[..., 1])) > 60
@@ -173,13 +173,13 @@ def test_stretched(tmp_path, deep, ratio, size):
 
 @pytest.mark.parametrize("file, longest", [("a.jpg", 65500), ("a.webp", 16383)])
 def test_too_long_for_the_format(tmp_path, file, longest):
-    assert save_image(tmp_path / file, torch.zeros(1, 1, longest)) == (longest, 1)
+    assert write_image(tmp_path / file, torch.zeros(1, 1, longest)).size == (longest, 1)
     whole = (tmp_path / file).read_bytes()
     for values, ratio in ((torch.zeros(1, longest + 1, 1), 1), (torch.zeros(1, 1, longest), 1.01)):
         with pytest.raises(WorkError, match=f"have {longest} at most; save it as png"):
-            save_image(tmp_path / file, values, aspect_ratio=ratio)
+            write_image(tmp_path / file, values, aspect_ratio=ratio)
     assert (tmp_path / file).read_bytes() == whole
-    assert save_image(tmp_path / "a.png", torch.zeros(1, longest + 1, 1)) == (1, longest + 1)
+    assert write_image(tmp_path / "a.png", torch.zeros(1, longest + 1, 1)).size == (1, longest + 1)
 
 
 @pytest.mark.parametrize("file", ["a.png", "a.jpg", "a.webp", "a.tif"])
@@ -191,7 +191,7 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, file, deep):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # bytes: as if the disk were full
     try:
         with pytest.raises(WorkError, match=f"{file}: cannot write this file") as caught:
-            save_image(tmp_path / file, random_tensor(3, 60, 50)[0], deep=deep, quality=100)
+            write_image(tmp_path / file, random_tensor(3, 60, 50)[0], deep=deep, quality=100)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(caught.value)
@@ -203,20 +203,30 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, file, deep):
 @pytest.mark.parametrize("deep", [False, True])
 def test_no_folder_is_one_line(tmp_path, file, deep):
     with pytest.raises(WorkError, match="cannot write this file") as caught:
-        save_image(tmp_path / "missing" / file, random_tensor()[0], deep=deep)
+        write_image(tmp_path / "missing" / file, random_tensor()[0], deep=deep)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", LOSSLESS)
+@pytest.mark.parametrize("ratio", [1, 1.5])
+def test_the_image_as_written_is_returned(tmp_path, file, ratio):
+    values, _ = random_tensor(depth=8)
+    written = write_image(tmp_path / file, values, quality=100, aspect_ratio=ratio, alpha=random_alpha())
+    assert np.array_equal(levels(written), levels(Image.open(tmp_path / file)))
+    deep = write_image(tmp_path / "deep.tif", values, deep=True, aspect_ratio=ratio, alpha=random_alpha())
+    assert np.abs(levels(deep) - tifffile.imread(tmp_path / "deep.tif") / 257).max() <= 0.5 + 1 / 257
 
 
 def test_a_smooth_image_is_compressed(tmp_path):
     ramp = torch.linspace(-1, 1, 256 * 64).reshape(1, 64, 256).expand(3, -1, -1)
     for file in ("a.png", "a.tif"):
-        save_image(tmp_path / file, ramp, deep=True)
+        write_image(tmp_path / file, ramp, deep=True)
         assert (tmp_path / file).stat().st_size < 64 * 256 * 6 / 4
 
 
 def test_the_rows_of_a_deep_png_do_not_depend_on_its_strips(tmp_path):
     values = np.random.default_rng(0).integers(0, 65536, (6, 5, 3), dtype=np.uint16)
     for file, strips in (("a", [values]), ("b", [values[:1], values[1:4], values[4:]])):
-        write_deep_png(tmp_path / file, (5, 6), strips)
+        write_deep_png(tmp_path / file, values.shape, strips, Metadata())
     pixels = [levels(Image.open(tmp_path / file)) for file in ("a", "b")]
     assert np.array_equal(*pixels) and np.array_equal(pixels[0], values >> 8)

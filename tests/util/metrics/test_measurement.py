@@ -109,7 +109,6 @@ def test_with_a_reference(folders):
     assert problem is None
     assert values == {"psnr": psnr(DARK, BRIGHT), "ssim": ssim(DARK, BRIGHT), "loe": 0}
     assert list(values) == list(measurement.metrics)
-    assert measurement.means([{"metrics": values}, {"metrics": {"loe": 3}}]) == {**values, "loe": 1.5}
 
 
 def test_the_figures_at_matched_brightness_are_labelled(folders):

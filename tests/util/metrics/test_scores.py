@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from sample_images import levels, photograph
 from util.errors import WorkError
-from util.metrics.scores import loe, matched_mean, psnr, ssim
+from util.metrics.scores import loe, matched_mean, means, psnr, ssim
 
 
 def flat(level, size=(16, 12)):
@@ -127,3 +127,11 @@ def test_matched_mean_has_the_mean_of_the_reference():
 def test_matched_mean_of_a_black_image_is_black():
     assert levels(matched_mean(flat(0), flat(90))).max() == 0
     assert levels(matched_mean(flat(90), flat(0))).max() == 0
+
+
+def test_the_means_are_over_the_images_that_have_a_value():
+    keys = ("psnr", "ssim", "loe")
+    assert means(keys, [{"loe": 3.0}, {"psnr": 20.5, "loe": 0.125}]) == {"psnr": 20.5, "loe": 1.5625}
+    assert list(means(keys, [{"loe": 3.0}, {"psnr": 20.5}])) == ["psnr", "loe"]
+    assert means(keys, [{"psnr": math.inf}, {"psnr": 3.0}]) == {"psnr": math.inf}
+    assert means(keys, []) == {}

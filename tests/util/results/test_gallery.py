@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from commands import ROOT
-from galleries import LISTED, METRICS, STRANGE, build_gallery, card, choose, shown, split
-from util.results.gallery import Entry, Gallery, levels_histogram
+from galleries import LISTED, METRICS, STRANGE, build_gallery, card, choose, record, shown, split
+from util.results.gallery import Gallery, levels_histogram
 
 
 def test_names_are_escaped_and_quoted(tmp_path):
@@ -32,7 +32,8 @@ def test_a_thousand_images_make_a_small_page(tmp_path):
         before, after, mask = (tmp_path / "images" / f"{name}_{kind}.png" for kind in ("real_A", "fake_B", "mask"))
         files, stages = {"input": Path(f"/data/testA/{name}.jpg"), "result": after}, {"pre_A": mask, "mask": mask}
         metrics = {"psnr": 20 + i / 7, "lpips": 0.1}
-        gallery.add(Entry(name, (6000, 4000), before, after, files, stages, metrics, 0.5, (uneven, uneven[::-1])))
+        known = record(name, (6000, 4000), metrics, 0.5, (uneven, uneven[::-1]))
+        gallery.add(known, (before, after), files, stages)
     gallery.write()
     text = (tmp_path / "index.html").read_text()
     assert text.count('loading="lazy"') == 4000

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from util.metrics.scores import Metric
-from util.results.tables import means, write_tables
+from util.results.tables import write_tables
 
 METRICS = {
     "psnr": Metric("PSNR", "dB", True, 2),
@@ -33,12 +33,6 @@ RECORDS = [
     record("two\nlines", None, "no reference", loe=0.125),
     {"name": "bad", "file": "low/bad.png", "error": "cannot be read"},
 ]
-
-
-def test_the_means_are_over_the_images_that_have_a_value():
-    assert means(METRICS, RECORDS) == {"psnr": 20.5, "loe": 1.5625}
-    assert means(METRICS, [record("a", psnr=math.inf), record("b", psnr=3.0)]) == {"psnr": math.inf}
-    assert means(METRICS, []) == {}
 
 
 def test_the_tables_read_back(tmp_path):
