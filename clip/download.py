@@ -19,7 +19,10 @@ CHUNK = 1 << 18  # bytes
 
 
 def cache_folder(download_root=None):
-    """The folder for downloaded files: ``download_root`` or that file's folder, ``$CLIP_CACHE``, ``~/.cache/clip``."""
+    """The folder for downloaded files: ``download_root``, else ``$CLIP_CACHE``, else ``~/.cache/clip``.
+
+    A file in place of a folder stands for the folder it lies in.
+    """
     path = Path(download_root or os.environ.get("CLIP_CACHE") or "~/.cache/clip").expanduser()
     return path.parent if path.is_file() else path
 

@@ -41,7 +41,7 @@ class BaseOptions:
             groups: {title: argparse's group}.
         """
 
-        def words(train, test):
+        def by_command(train, test):
             return train if self.is_train else test
 
         # A table, one flag a row.
@@ -59,32 +59,32 @@ class BaseOptions:
         add("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
 
         add = groups["data"].add_argument
-        add("--dataroot", required=self.is_train, metavar="DIR", help=words(
+        add("--dataroot", required=self.is_train, metavar="DIR", help=by_command(
             train="folder that holds trainA (low light) and trainB (normal light)",
             test="an image, a folder of images (subfolders, too), or a folder that holds testA; needed unless --export "
             "is given"))
-        add("--phase", default=words(train="train", test="test"), help=words(
+        add("--phase", default=by_command(train="train", test="test"), help=by_command(
             train="the images lie in DATAROOT/{PHASE}A and {PHASE}B",
             test="look for the images in DATAROOT/{PHASE}A first; results are named after it"))
         add("--direction", choices=("AtoB", "BtoA"), default="AtoB",
             help="which letter stands for low light: A (AtoB) or B (BtoA)")
         add("--max_dataset_size", type=count_or_all,
             help="use the first N images of a folder; inf: all of them (default: all)")
-        add("--preprocess", choices=PREPROCESS, default=words(train="resize_and_crop", test="none"),
+        add("--preprocess", choices=PREPROCESS, default=by_command(train="resize_and_crop", test="none"),
             help="how images are sized: resize to a square of --load_size, scale to that width, crop a square of "
             "--crop_size, or none of it")
         add("--load_size", type=pixels, default=512, help="size that --preprocess resizes to, pixels")
         add("--crop_size", type=pixels, default=512, help="side of the square that is cut out, pixels")
-        add("--batch_size", type=positive, default=1, help=words(
+        add("--batch_size", type=positive, default=1, help=by_command(
             train="images of each kind per step, and per process with torchrun",
             test="images that are enhanced together if they follow each other and have one size"))
-        add("--serial_batches", action="store_true", help=words(
+        add("--serial_batches", action="store_true", help=by_command(
             train="take images in order, not at random",
             test="no effect: images are always taken in the order of their paths"))
-        add("--no_flip", action="store_true", help=words(
+        add("--no_flip", action="store_true", help=by_command(
             train="do not mirror images at random",
             test="no effect: images are never mirrored"))
-        add("--num_threads", type=not_negative, default=4, help=words(
+        add("--num_threads", type=not_negative, default=4, help=by_command(
             train="worker processes that load images, at most one per core; 0: the main process loads",
             test="images decoded ahead, and results written at a time; 0 counts as 1"))
 
