@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from commands import ROOT
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 
