@@ -15,8 +15,8 @@ class LossLog:
 
     def __init__(self, folder, resume_at=None):
         self.text, self.records = Path(folder) / "loss_log.txt", Path(folder) / "losses.jsonl"
-        kept = drop_later_records(self.records, resume_at)
-        write_text(self.text, "".join(_line(record) for record in kept))
+        self.earlier = drop_later_records(self.records, resume_at)  # what a resumed run goes on from
+        write_text(self.text, "".join(_line(record) for record in self.earlier))
 
     def add(self, epoch, images, rate, losses):
         """Write one record and return its line of the text.

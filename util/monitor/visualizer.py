@@ -29,7 +29,7 @@ class Visualizer:
             self.log = LossLog(folder, resume_at)
             self.page = None if opt.no_html else TrainingPage(folder, opt.name, opt.display_winsize)
             self.curves_folder = Path("loss") / f"loss_{opt.name}"
-            self.live = LiveView(opt, records=read_losses(folder))
+            self.live = LiveView(opt, self.log.earlier)
 
     def epoch(self, batches, number, last, total, seen):
         """Go through the batches of an epoch under a progress bar that counts images.
