@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from models.networks.layers import ResidualBlock, conv_has_bias, norm_layer
+from models.networks.layers import ReLU, ResidualBlock, conv_has_bias, norm_layer
 
 
 class MaskExtractor(nn.Module):
@@ -21,7 +21,7 @@ class MaskExtractor(nn.Module):
             nn.ReflectionPad2d(3),
             nn.Conv2d(3, ngf, 7, bias=conv_has_bias(norm)),
             norm_layer(norm, ngf),
-            nn.ReLU(inplace=True),
+            ReLU(),
             *[ResidualBlock(ngf, norm, dropout) for _ in range(3)],
             nn.ReflectionPad2d(3),
         )
