@@ -11,13 +11,13 @@ from models import create_model
 from options.dry_run import dry_run
 from options.train_options import TrainOptions
 from util import distributed
+from util.checkpoint import open_run_folder
 from util.errors import run_command
 from util.interruption import interruptions
 from util.memory import memory_advice
 from util.monitor.summary import print_summary
 from util.monitor.validation import Validation
 from util.monitor.visualizer import Visualizer
-from util.run_folder import open_run_folder
 from util.seed import seed_everything
 
 LESS_MEMORY = "try --amp bf16, --checkpoint_activations, a smaller --crop_size or --batch_size, or a smaller --ngf"

@@ -76,4 +76,4 @@ def enhance(enhancer, degrader, low):
 
 def one_call_at_a_time(network, *inputs, call=lambda network, x: network(x)):
     """Stands in for ``models.networks.layers.batched``."""
-    return [call(network, x) for x in inputs]
+    return [None if x is None else call(network, x) for x in inputs]

@@ -19,8 +19,12 @@ CHUNK = 1 << 18  # bytes
 
 
 def cache_folder(download_root=None):
-    """The folder for downloaded files: ``download_root``, else ``$CLIP_CACHE``, else ``~/.cache/clip``."""
-    return Path(download_root or os.environ.get("CLIP_CACHE") or "~/.cache/clip").expanduser()
+    """The folder for downloaded files: ``download_root``, else ``$CLIP_CACHE``, else ``~/.cache/clip``.
+
+    A file in place of a folder stands for the folder it lies in.
+    """
+    path = Path(download_root or os.environ.get("CLIP_CACHE") or "~/.cache/clip").expanduser()
+    return path.parent if path.is_file() else path
 
 
 def sha256_of(path):
@@ -30,6 +34,11 @@ def sha256_of(path):
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def is_complete(path, sha256):
+    """Whether a file is there with its published content, whose checksum is ``sha256`` (hexadecimal digits)."""
+    return path.is_file() and sha256_of(path) == sha256
 
 
 def fetch(url, sha256, target, retry_delays=(1, 2, 4, 8)):

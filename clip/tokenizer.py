@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 
-from clip.download import cache_folder, fetch, sha256_of
+from clip.download import cache_folder, fetch, is_complete
 from util.errors import WorkError
 
-VOCABULARY_URL = "https://github.com/openai/CLIP/raw/main/clip/bpe_simple_vocab_16e6.txt.gz"
+VOCABULARY_NAME = "bpe_simple_vocab_16e6.txt.gz"
+VOCABULARY_URL = f"https://github.com/openai/CLIP/raw/main/clip/{VOCABULARY_NAME}"
 VOCABULARY_SHA256 = "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"
 VOCABULARY_SIZE = 49408
 
@@ -41,8 +42,8 @@ def tokenize(texts, context_length=77, truncate=False, *, download_root=None):
         texts: a string, or a list or tuple of N strings.
         context_length: number of tokens in every row, start and end included.
         truncate: cut a text that is too long, and end it there, instead of raising an error.
-        download_root: a folder, such as that of the weights, into which the vocabulary is downloaded; by default
-            the cache folder.
+        download_root: a folder into which the vocabulary is downloaded, or a file, such as the weights, beside which
+            it is put; by default the cache folder.
 
     Returns:
         (N, context_length) of int32: start, text, end, zeros.
@@ -71,16 +72,22 @@ def tokenize(texts, context_length=77, truncate=False, *, download_root=None):
 
 def find_vocabulary(download_root=None):
     """Path of the vocabulary, downloaded if it is nowhere with the right checksum; WorkError if that fails."""
-    name = VOCABULARY_URL.rpartition("/")[2]
-    folders = [cache_folder(download_root), cache_folder()]
+    found = _vocabulary_on_disk(download_root)
+    return found or fetch(VOCABULARY_URL, VOCABULARY_SHA256, cache_folder(download_root) / VOCABULARY_NAME)
+
+
+def missing_vocabulary(texts, download_root=None):
+    """What ``tokenize`` would download for a list of texts: {path: address}, empty where nothing is missing."""
+    if all(text in PROMPT_TOKENS for text in texts) or _vocabulary_on_disk(download_root):
+        return {}
+    return {cache_folder(download_root) / VOCABULARY_NAME: VOCABULARY_URL}
+
+
+def _vocabulary_on_disk(download_root):
     package = importlib.util.find_spec("open_clip")  # found, not imported
-    if package is not None:
-        folders += [Path(folder) for folder in package.submodule_search_locations or ()]
-    for folder in folders:
-        path = folder / name
-        if path.is_file() and sha256_of(path) == VOCABULARY_SHA256:
-            return path
-    return fetch(VOCABULARY_URL, VOCABULARY_SHA256, folders[0] / name)
+    installed = package.submodule_search_locations or () if package else ()
+    paths = [Path(folder) / VOCABULARY_NAME for folder in (cache_folder(download_root), cache_folder(), *installed)]
+    return next((path for path in paths if is_complete(path, VOCABULARY_SHA256)), None)
 
 
 @functools.lru_cache(maxsize=1)

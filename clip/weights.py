@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from clip.build import DESCRIPTION_KEYS, build_model
-from clip.download import cache_folder, fetch
+from clip.download import cache_folder, fetch, is_complete
 from clip.preprocess import image_transform
 from util.errors import WorkError
 
@@ -65,8 +65,19 @@ def _locate(name_or_path, download_root):
         return path
     if name_or_path not in MODELS:
         raise WorkError(f"{name_or_path} is neither a file nor one of CLIP's models: {', '.join(MODELS)}")
-    sha256, file_name = MODELS[name_or_path].split("/")
-    return fetch(f"{PUBLISHED}/{MODELS[name_or_path]}", sha256, cache_folder(download_root) / file_name)
+    return fetch(*_published(name_or_path, download_root))
+
+
+def missing_weights(name, download_root=None):
+    """What ``load`` would download for a published model: {path: address}, empty where its file is in the cache."""
+    address, sha256, path = _published(name, download_root)
+    return {} if is_complete(path, sha256) else {path: address}
+
+
+def _published(name, download_root):
+    """Address, SHA-256 and path of a model's file."""
+    sha256, file_name = MODELS[name].split("/")
+    return f"{PUBLISHED}/{MODELS[name]}", sha256, cache_folder(download_root) / file_name
 
 
 def read_state_dict(path):

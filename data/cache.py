@@ -9,12 +9,13 @@ from util.image_io.reading import open_rgb
 from util.memory import free_memory
 
 SHARE = 0.5  # of the free memory that decoded images may take
+CHUNK = 64  # images that are decoded before the memory they take is counted
 
 
 class ImageCache:
-    """Opens images for training; those that it holds need no decoding and no resizing.
+    """Opens images for training; those that it keeps are decoded and resized only once.
 
-    Worker processes that are forked share its memory; where they are spawned (Windows, macOS) each has a copy.
+    Forked worker processes share its memory; where they are spawned (Windows, macOS), each has a copy.
 
     Args:
         prepare: what is done to each decoded image before it is kept: PIL image -> PIL image.
@@ -28,9 +29,9 @@ class ImageCache:
         return self.kept[path] if path in self.kept else self.prepare(open_rgb(path))
 
     def fill(self, paths, threads):
-        """Decode files in the order of ``paths`` until the share of the memory is used up.
+        """Keep images in the order of ``paths`` until the share of the memory is used up.
 
-        A file that cannot be read is left for when it is asked for.
+        A file that cannot be read is left out: ``open`` raises its error.
 
         Args:
             threads: how many decode at a time.
@@ -38,22 +39,22 @@ class ImageCache:
         Returns:
             One line on what is kept.
         """
-        left, used = SHARE * free_memory(torch.device("cpu")), 0
+        available, used = SHARE * free_memory(torch.device("cpu")), 0
         paths = list(dict.fromkeys(paths))
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            for start in range(0, len(paths), 64):  # a few at a time, so that what is too much is not decoded first
-                some = paths[start : start + 64]
-                for path, image in zip(some, pool.map(self._try, some), strict=True):
+            for start in range(0, len(paths), CHUNK):
+                chunk = paths[start : start + CHUNK]
+                for path, image in zip(chunk, pool.map(self._open_or_none, chunk), strict=True):
                     if image is None:
                         continue
                     used += 3 * image.width * image.height
-                    if used > left:
+                    if used > available:
                         return f"{len(self.kept)} of {len(paths)} images are kept in memory, as many as fit"
                     self.kept[path] = image
         return f"{len(self.kept)} of {len(paths)} images are kept in memory ({used / 2**20:.0f} MiB)"
 
-    def _try(self, path):
+    def _open_or_none(self, path):
         try:
-            return self.prepare(open_rgb(path))
+            return self.open(path)
         except WorkError:
             return None

@@ -24,45 +24,45 @@ class ImageSurvey:
     """
 
     def __init__(self, opt):
-        self.opt, self.problems, self.warnings, found = opt, [], [], {}
+        self.opt, self.problems, self.warnings = opt, [], []
+        self.sizes = {}  # {kind: sizes of its images, the smallest area first}
         for kind, folder in zip(("low-light", "normal-light"), domain_folders(opt), strict=True):
             try:
-                found[kind] = find_images(folder)[: opt.max_dataset_size]
+                paths = find_images(folder)[: opt.max_dataset_size]
             except WorkError as error:
                 self.problems.append(error)
-        self.complete = len(found) == 2
-        self.sizes = {kind: sorted(self._read(kind, paths), key=_area) for kind, paths in found.items()}
-        self._look_for_small_ones()
-        self._look_for_batches_of_different_sizes()
+            else:
+                self.sizes[kind] = sorted(self._read_sizes(kind, paths), key=_area)
+        self.complete = len(self.sizes) == 2
+        self._warn_of_small_images()
+        self._refuse_mixed_batches()
 
     def rows(self):
         """Smallest, median and largest size of each kind, rows {title: text} of the plan."""
-        return {kind.removesuffix("-light"): _spread(sizes) for kind, sizes in self.sizes.items()}
+        return {kind.removesuffix("-light"): _range_of(sizes) for kind, sizes in self.sizes.items()}
 
     def pixels(self):
         """How many pixels training sees of the median low-light image."""
         sizes = self.sizes["low-light"]
         return _area(self._prepared(sizes[len(sizes) // 2])) if sizes else 0
 
-    def _read(self, kind, paths):
+    def _read_sizes(self, kind, paths):
         pool = ThreadPoolExecutor(max(1, self.opt.num_threads))
         try:
-            read = pool.map(_size_of, paths)
-            results = list(tqdm(read, f"reading {kind}", len(paths), unit="image", dynamic_ncols=True))
+            results = pool.map(_size_or_error, paths)
+            results = list(tqdm(results, f"reading {kind}", len(paths), unit="image", dynamic_ncols=True))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for all of them
         self.problems += [result for result in results if isinstance(result, WorkError)]
         return [result for result in results if not isinstance(result, WorkError)]
 
-    def _look_for_small_ones(self):
+    def _warn_of_small_images(self):
         crop = self.opt.crop_size
         for kind, sizes in self.sizes.items():
             small = sum(self._is_enlarged(*size) for size in sizes)
             if small:
-                self.warnings.append(
-                    f"{small} of {len(sizes)} {kind} images are smaller than the crop, {crop}x{crop} pixels, "
-                    "and will be enlarged"
-                )
+                few = f"{small} of {len(sizes)} {kind} images are smaller than the crop"
+                self.warnings.append(f"{few}, {crop}x{crop} pixels, and will be enlarged")
 
     def _is_enlarged(self, width, height):
         opt, sides = self.opt, [width, height]
@@ -70,17 +70,13 @@ class ImageSurvey:
             sides += [opt.load_size, opt.load_size * height / width]
         return opt.preprocess.endswith("crop") and min(sides) < opt.crop_size
 
-    def _look_for_batches_of_different_sizes(self):
+    def _refuse_mixed_batches(self):
         opt = self.opt
         if opt.batch_size == 1 or opt.preprocess.endswith("crop"):
             return
         if len({self._prepared(size) for size in set(self.sizes.get("low-light", ()))}) > 1:
-            self.problems.append(
-                WorkError(
-                    f"--batch_size {opt.batch_size}: images of different sizes cannot share a batch: "
-                    "use --batch_size 1, or a --preprocess that crops"
-                )
-            )
+            problem = f"--batch_size {opt.batch_size}: images of different sizes cannot share a batch"
+            self.problems.append(WorkError(f"{problem}: use --batch_size 1, or a --preprocess that crops"))
 
     def _prepared(self, size):
         """The size in which training sees an image of this size."""
@@ -89,7 +85,7 @@ class ImageSurvey:
         return preprocess(Image.new("1", size), opt.preprocess, *sides).size
 
 
-def _size_of(path):
+def _size_or_error(path):
     try:
         return open_rgb(path).size
     except WorkError as error:
@@ -100,8 +96,8 @@ def _area(size):
     return size[0] * size[1]
 
 
-def _spread(ordered):
-    if not ordered:
+def _range_of(sizes):
+    if not sizes:
         return "not one image can be read"
-    smallest, median, largest = (ordered[i] for i in (0, len(ordered) // 2, -1))
-    return f"smallest {in_pixels(smallest)}, median {in_pixels(median)}, largest {in_pixels(largest)} pixels"
+    smallest, median, largest = (in_pixels(sizes[i]) for i in (0, len(sizes) // 2, -1))
+    return f"smallest {smallest}, median {median}, largest {largest} pixels"

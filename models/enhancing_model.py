@@ -14,28 +14,28 @@ class EnhancingModel:
     """What ``create_model`` gives for the options of testing: set_input, forward or test, get_current_visuals.
 
     Args:
-        opt: the options of testing; the networks are those of the weights in CHECKPOINTS_DIR/NAME.
+        opt: the options of testing; ``setup`` loads the weights in CHECKPOINTS_DIR/NAME.
     """
 
     def __init__(self, opt):
-        self.opt, self.device = opt, select_device(opt.gpu_ids)
+        self.opt = opt
+
+    def setup(self, opt):
+        """Load the networks, and print them if asked to."""
         self.load_networks(opt.epoch)
+        if opt.verbose:
+            print(self.enhancer)
 
     def load_networks(self, epoch):
         """Read {epoch}_net_X.pth (with ``--ema`` the averaged ones); see ``Enhancer.from_checkpoint``."""
-        folder = Path(self.opt.checkpoints_dir) / self.opt.name
-        self.enhancer = Enhancer.from_checkpoint(folder, epoch, self.device, self.opt.ema)
+        opt, folder = self.opt, Path(self.opt.checkpoints_dir) / self.opt.name
+        self.enhancer = Enhancer.from_checkpoint(folder, epoch, select_device(opt.gpu_ids), opt.ema)
         for name, network in self.networks().items():
             setattr(self, f"net{name}", network)
 
     def networks(self):
         """The networks under their names in a checkpoint."""
         return self.enhancer.networks()
-
-    def setup(self, opt):
-        """Print the networks if asked to; they are loaded already."""
-        if opt.verbose:
-            print(self.enhancer)
 
     def set_input(self, batch):
         """Take a batch {"A": (N, 3, H, W) in [-1, 1], any size; "A_paths"}."""

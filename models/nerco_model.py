@@ -62,11 +62,11 @@ class NeRCoModel(BaseModel):
             clip_model = load_clip(opt.clip_path) if clip_model is None else clip_model
             self.text_prior = text_prior_of(opt, clip_model).to(self.device)
 
-        # The history of each kind of fake. An optimizer for the generators, one for the discriminators.
-        pools = (*POOLS, *(TEXT_POOLS if self.has["text"] else ()))
-        self.pools = {name: ImagePool(opt.pool_size, f"{opt.seed} {rank()} {name}") for name in pools}
+        # An optimizer for the generators, one for the discriminators; the history of each kind of fake.
         self.optimizer_G, self.optimizer_D = self._adam(self.generative), self._adam(self.discriminative)
         self.optimizers = [optimizer for optimizer in (self.optimizer_G, self.optimizer_D) if optimizer]
+        pools = (*POOLS, *(TEXT_POOLS if self.has["text"] else ()))
+        self.pools = {name: ImagePool(opt.pool_size, f"{opt.seed} {rank()} {name}") for name in pools}
         self.rec_B = None
 
     def set_input(self, batch):

@@ -18,7 +18,7 @@ from util.checkpoint import (
 )
 from util.errors import WorkError
 from util.files import current_file, make_folder, write_set
-from util.random_states import random_states, restore_random_states
+from util.seed import random_states, restore_random_states
 
 # What pools are called in states that former versions saved.
 FORMER_POOLS = {

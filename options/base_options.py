@@ -1,31 +1,119 @@
-"""How a command line becomes options: what training and testing have in common."""
+"""The flags that training and testing share, and how a command line becomes options."""
 
 import argparse
 import os
 import shutil
 import sys
 
-from models.networks.discriminators import smallest_input
-from models.networks.generators import size_multiple, smallest_side
-from options.command_line import Parser
+from data.transforms import PREPROCESS
+from models.networks.discriminators import DISCRIMINATORS, smallest_input
+from models.networks.generators import GENERATORS, size_multiple, smallest_side
+from models.networks.layers import INIT_TYPES, NORMS
+from options.command_line import Parser, count_or_all, gpu_list, not_negative, pixels, positive, rate
 from util.distributed import launched
 from util.errors import UsageError
+from util.precision import AMP
 
 _NOT_TYPED = object()
 
 
 class BaseOptions:
-    """Parses a command line into a namespace; the subclasses say which flags their command has."""
+    """Parses a command line into a namespace; ``TrainOptions`` and ``TestOptions`` add the flags of their command.
 
-    program = usage = description = None
-    examples = ()
+    A subclass sets ``is_train``, what its help says (``program``, ``usage``, ``description``, ``examples``: see
+    ``Parser``), and the ``groups`` of its flags in the order of the help: pairs (title, words below it or None).
+    """
+
     is_train = None
+    program = usage = description = None
+    examples = groups = ()
 
     def parser(self):
         """The command's argument parser, with all its flags."""
         parser = Parser(self.program, self.usage, self.description, self.examples)
-        self.add_flags(parser)
+        self.add_flags({title: parser.add_argument_group(title, words) for title, words in self.groups})
         return parser
+
+    def add_flags(self, groups):
+        """Declare the flags of both commands; a subclass adds its own.
+
+        Args:
+            groups: {title: argparse's group}.
+        """
+
+        def by_command(train, test):
+            return train if self.is_train else test
+
+        # A table, one flag a row.
+        # fmt: off
+        add = groups["run"].add_argument
+        add("--name", required=True, help="name of the run: its weights lie in CHECKPOINTS_DIR/NAME")
+        add("--suffix", default="", metavar="TEXT",
+            help="added to the name after a _; {flag} becomes the flag's value, as in {netG} (default: nothing)")
+        add("--checkpoints_dir", default="./saves", metavar="DIR", help="where the runs' folders lie")
+        add("--epoch", default="latest", help="weights to load: latest, best, iter_N, or an epoch's number")
+        add("--load_iter", type=not_negative, default=0,
+            help="load the weights iter_N, saved after N images; 0: those of --epoch")
+        add("--gpu_ids", type=gpu_list, default="0",
+            help="number of the GPU to compute on; -1: the CPU, which is also used where there is no GPU")
+        add("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
+
+        add = groups["data"].add_argument
+        add("--dataroot", required=self.is_train, metavar="DIR", help=by_command(
+            train="folder that holds trainA (low light) and trainB (normal light)",
+            test="an image, a folder of images (subfolders, too), or a folder that holds testA; needed unless --export "
+            "is given"))
+        add("--phase", default=by_command(train="train", test="test"), help=by_command(
+            train="the images lie in DATAROOT/{PHASE}A and {PHASE}B",
+            test="look for the images in DATAROOT/{PHASE}A first; results are named after it"))
+        add("--direction", choices=("AtoB", "BtoA"), default="AtoB",
+            help="which letter stands for low light: A (AtoB) or B (BtoA)")
+        add("--max_dataset_size", type=count_or_all,
+            help="use the first N images of a folder; inf: all of them (default: all)")
+        add("--preprocess", choices=PREPROCESS, default=by_command(train="resize_and_crop", test="none"),
+            help="how images are sized: resize to a square of --load_size, scale to that width, crop a square of "
+            "--crop_size, or none of it")
+        add("--load_size", type=pixels, default=512, help="size that --preprocess resizes to, pixels")
+        add("--crop_size", type=pixels, default=512, help="side of the square that is cut out, pixels")
+        add("--batch_size", type=positive, default=1, help=by_command(
+            train="images of each kind per step, and per process with torchrun",
+            test="images that are enhanced together if they follow each other and have one size"))
+        add("--serial_batches", action="store_true", help=by_command(
+            train="take images in order, not at random",
+            test="no effect: images are always taken in the order of their paths"))
+        add("--no_flip", action="store_true", help=by_command(
+            train="do not mirror images at random",
+            test="no effect: images are never mirrored"))
+        add("--num_threads", type=not_negative, default=4, help=by_command(
+            train="worker processes that load images, at most one per core; 0: the main process loads",
+            test="images decoded ahead, and results written at a time; 0 counts as 1"))
+
+        add = groups["hardware"].add_argument
+        add("--amp", choices=AMP, default="off", help="mixed precision: convolutions and products in 16 bits")
+        add("--channels_last", action="store_true",
+            help="store the channels of a pixel side by side, not in planes; on a CPU, images always are")
+        add("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
+
+        add = groups["networks"].add_argument
+        add("--ngf", type=positive, default=64, help="width of the generators, channels; 16 or more")
+        add("--ndf", type=positive, default=64, help="width of the discriminators, channels")
+        add("--netG", choices=GENERATORS, default="resnet_9blocks", help="generators: the enhancer and the degrader")
+        add("--netD", choices=DISCRIMINATORS, default="basic", help="discriminators")
+        add("--n_layers_D", type=positive, default=3,
+            help="layers of the discriminators with --netD n_layers; basic always has 3")
+        add("--norm", choices=NORMS, default="instance", help="normalisation in the networks")
+        add("--init_type", choices=INIT_TYPES, default="normal", help="how initial weights are drawn in a new run")
+        add("--init_gain", type=rate, default=0.02, help="scale of the initial weights")
+        add("--dropout", action="store_true", help="drop half of the values in the generators' blocks")
+
+        add = groups["kept from the released code"].add_argument
+        add("--model", default="NeRCo", metavar="NAME", help="the model, in any letter case")
+        add("--input_nc", type=positive, default=3, help="channels of the input; only 3 works")
+        add("--output_nc", type=positive, default=3, help="channels of the output; only 3 works")
+        add("--netH", choices=("resnet_9blocks",), default="resnet_9blocks",
+            help="mask extractor; despite its name it has three blocks")
+        add("--no_dropout", action="store_true", help="no dropout, as without this flag")
+        # fmt: on
 
     def parse(self, args=None):
         """Read and check the flags.
@@ -34,24 +122,20 @@ class BaseOptions:
             args: a list of strings; None reads ``sys.argv``.
 
         Returns:
-            A namespace with a value for every flag, plus ``isTrain``, ``size_multiple`` and ``smallest_side`` (what
-            the sides of the networks' inputs are multiples of, and at least; pixels) and ``given``: the flags that
-            were typed, {name: value}.
+            A namespace with a value for every flag, plus ``isTrain``; ``size_multiple`` and ``smallest_side`` (pixels:
+            what the sides of the networks' inputs are multiples of, and at least); and ``given``: the flags that were
+            typed, {name: value}.
 
         Raises:
             UsageError: a flag or a combination of flags that cannot work.
+            WorkError: options or weights that the run goes on from cannot be read.
         """
         args = sys.argv[1:] if args is None else list(args)
         parser = self.parser()
         opt = parser.parse_args(args)
-        # Parsed again over a mark that defaults do not replace, what is not the mark was typed.
+        # Parsed again over marks, which defaults do not replace: what is no longer the mark was typed.
         typed = parser.parse_args(args, argparse.Namespace(**dict.fromkeys(vars(opt), _NOT_TYPED)))
         opt.given = {flag: value for flag, value in vars(typed).items() if value is not _NOT_TYPED}
-        self._finish(opt)
-        self.check(opt)
-        return opt
-
-    def _finish(self, opt):
         opt.isTrain = self.is_train
         if opt.suffix:
             try:
@@ -63,11 +147,9 @@ class BaseOptions:
         self.complete(opt)
         opt.size_multiple = size_multiple(opt.netG)
         least = max(smallest_side(opt.netG), smallest_input(opt.netD, opt.n_layers_D))
-        opt.smallest_side = -(-least // opt.size_multiple) * opt.size_multiple
-
-    def add_flags(self, parser):
-        """Declare the flags of the command, in groups."""
-        raise NotImplementedError
+        opt.smallest_side = -(-least // opt.size_multiple) * opt.size_multiple  # rounded up to a multiple
+        self.check(opt)
+        return opt
 
     def complete(self, opt):
         """Give values to flags that follow from others; subclasses do that for their own."""
@@ -82,9 +164,7 @@ class BaseOptions:
             )
         compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
         if opt.compile and not any(name and shutil.which(name) for name in compilers):
-            raise UsageError(
-                "--compile: no C++ compiler is there; install g++, name one in CXX, or leave this flag out"
-            )
+            raise UsageError("--compile: no C++ compiler found; install g++, name one in CXX, or leave this flag out")
         if opt.model.lower() != "nerco":
             raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")
         if (opt.input_nc, opt.output_nc) != (3, 3):

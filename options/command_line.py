@@ -1,4 +1,4 @@
-"""How a command line is read, and how its help looks."""
+"""argparse as both commands use it: types of values, one-line errors, grouped help."""
 
 import argparse
 import shutil
@@ -6,8 +6,60 @@ import textwrap
 
 from util.errors import UsageError
 
-WIDEST = 120  # columns; longer lines are hard to read on a wider terminal, too
-FLAGS_UP_TO = 28  # the column from which on flags are explained
+MOST_COLUMNS = 120  # longer lines are hard to read on a wider terminal, too
+HELP_COLUMN = 28  # where the explanations of the flags begin
+
+
+class Value:
+    """What the value of a flag can be, for ``type=`` of ``add_argument``: called with a text, it returns the value.
+
+    Args:
+        wanted: what the error says is wanted: "a number above 0".
+        read: makes the value from the text; raises ValueError where it cannot.
+        allowed: whether a value that could be read is in range.
+        metavar: what the help shows in place of a value.
+    """
+
+    def __init__(self, wanted, read, allowed, metavar):
+        self.wanted, self.read, self.allowed, self.metavar = wanted, read, allowed, metavar
+
+    def __call__(self, text):
+        try:
+            value = self.read(text)
+        except ValueError:
+            pass
+        else:
+            if self.allowed(value):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {self.wanted}")
+
+
+def _gpu_numbers(text):
+    numbers = [int(part) for part in text.split(",")]
+    return [] if numbers[0] < 0 else numbers
+
+
+positive = Value("a whole number from 1 up", int, lambda n: n >= 1, "N")
+pixels = Value("a whole number from 1 up", int, lambda n: n >= 1, "PIXELS")
+not_negative = Value("a whole number from 0 up", int, lambda n: n >= 0, "N")
+percentage = Value("a whole number from 1 to 100", int, lambda n: 1 <= n <= 100, "1..100")
+rate = Value("a number above 0", float, lambda x: 0 < x < float("inf"), "X")
+weight = Value("a number from 0 up", float, lambda x: 0 <= x < float("inf"), "X")
+momentum = Value("a number from 0 to below 1", float, lambda x: 0 <= x < 1, "X")
+fraction = Value("a number from 0 to 1", float, lambda x: 0 <= x <= 1, "0..1")
+# No limit (inf) is None.
+count_or_all = Value(
+    "a whole number from 1 up", lambda text: None if text == "inf" else int(text), lambda n: n is None or n >= 1, "N"
+)
+# The words auto and off stay text.
+tiling = Value(
+    "auto, off, or a number of rows from 8 up",
+    lambda text: text if text in ("auto", "off") else int(text),
+    lambda rows: rows in ("auto", "off") or rows >= 8,
+    "auto|off|ROWS",
+)
+# "0" or "0,1" is a list of numbers, "-1" (no GPU) an empty list.
+gpu_list = Value("a GPU number; -1 stands for the CPU", _gpu_numbers, lambda numbers: True, "ID")
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,14 +87,17 @@ class Parser(argparse.ArgumentParser):
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Adds the default to each flag's help, unless there is none to name: what happens then is in the help itself.
+    """Ends each flag's help with its default. Lines of running text that begin with a space are kept as they are.
 
-    Lines of running text that begin with a space are kept as they are.
+    A flag without a default, or with an empty one, says in its own words what happens when it is not given.
     """
 
     def __init__(self, prog, **settings):
-        width = min(shutil.get_terminal_size().columns, WIDEST) - 2
-        super().__init__(prog, **{"max_help_position": FLAGS_UP_TO, "width": width, **settings})
+        width = min(shutil.get_terminal_size().columns, MOST_COLUMNS) - 2
+        super().__init__(prog, **{"max_help_position": HELP_COLUMN, "width": width, **settings})
+
+    def _get_default_metavar_for_optional(self, action):
+        return getattr(action.type, "metavar", action.dest.upper())
 
     def _get_help_string(self, action):
         default = shown_default(action)
@@ -58,15 +113,10 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 def shown_default(action):
-    """The default of a flag as it would be typed; None where that is nothing, or a switch that is off."""
+    """The default of a flag as it would be typed; None where it is empty, or a switch that is off."""
     default = action.default
     if default is None or default is False or default in ("", [], argparse.SUPPRESS):
         return None
     if isinstance(default, list):
         return " ".join(repr(text) for text in default)
     return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def add_yes_no(group, name, help):
-    """Add a pair of flags --NAME / --no-NAME, of which neither given means None."""
-    group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=help)

@@ -13,8 +13,7 @@ OF_THE_CALL = {
     *("name", "suffix", "checkpoints_dir", "dataroot", "continue_train", "epoch", "load_iter"),
     *("gpu_ids", "num_threads", "verbose", "compile", "dry_run"),
 }
-JUDGES = ("ndf", "netD", "n_layers_D")  # what shapes the discriminators
-FIXED = (*ARCHITECTURE, *JUDGES)  # what the stored weights were built for
+DISCRIMINATOR_FLAGS = ("ndf", "netD", "n_layers_D")  # what shapes the discriminators
 
 
 def adopt_stored_options(opt):
@@ -31,7 +30,8 @@ def adopt_stored_options(opt):
         WorkError: there are no weights, or they cannot be read.
     """
     stored = _stored_options(Path(opt.checkpoints_dir) / opt.name, opt.epoch)
-    check_architecture(opt, {flag: stored[flag] for flag in FIXED if flag in stored}, opt.name)
+    shape = {flag: stored[flag] for flag in (*ARCHITECTURE, *DISCRIMINATOR_FLAGS) if flag in stored}
+    check_architecture(opt, shape, opt.name)
     _adopt(opt, {flag: value for flag, value in stored.items() if flag in vars(opt) and flag not in OF_THE_CALL})
 
 
@@ -50,8 +50,10 @@ def adopt_architecture(opt):
     if not folder.is_dir():
         raise WorkError(f"{folder}: no such folder; check --init_from")
     stored = _stored_options(folder, "latest")
-    shaping = (*ARCHITECTURE, *(JUDGES if any(folder.glob(net_file("latest", "D_*"))) else ()))
-    shape = {flag: stored[flag] for flag in shaping if flag in stored and flag != "ablate"}
+    shaping = {*ARCHITECTURE} - {"ablate"}
+    if any(folder.glob(net_file("latest", "D_*"))):
+        shaping |= {*DISCRIMINATOR_FLAGS}
+    shape = {flag: value for flag, value in stored.items() if flag in shaping}
     check_architecture(opt, shape, opt.init_from)
     _adopt(opt, shape)
 

@@ -1,4 +1,4 @@
-"""Reading and writing weights, and the options that travel with them (docs/method.md, section 1)."""
+"""The folder of a run, saves/NAME: weights, and the options that travel with them (docs/method.md, section 1)."""
 
 import json
 import pickle
@@ -9,10 +9,35 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from util.errors import WorkError
-from util.files import current_file, write_text
+from util import distributed
+from util.errors import UsageError, WorkError
+from util.files import current_file, make_folder, write_text
 
 OPTIONS_JSON, OPTIONS_TXT = "train_opt.json", "train_opt.txt"
+
+
+def open_run_folder(opt):
+    """Make the run's folder and store the options in it; return it as a Path.
+
+    Raises:
+        UsageError: as ``refuse_other_weights``.
+        WorkError: the folder cannot be written to.
+    """
+    folder = Path(opt.checkpoints_dir) / opt.name
+    refuse_other_weights(opt, folder)
+    if distributed.is_main():
+        make_folder(folder)
+        save_options(folder, opt)
+    distributed.wait_for_all()
+    return folder
+
+
+def refuse_other_weights(opt, folder):
+    """Raise UsageError if a new run would overwrite the weights in its folder (a Path)."""
+    if not opt.continue_train and any(folder.glob("*_net_*.pth")):
+        raise UsageError(
+            f"{folder} already holds weights: add --continue_train to go on with them, or choose another --name"
+        )
 
 
 def net_file(epoch, net):
@@ -29,12 +54,12 @@ def read_tensors(path):
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise WorkError(f"{path}: no such file; {_available(Path(path))}") from None
+        raise WorkError(f"{path}: no such file; {_what_is_there(Path(path))}") from None
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise WorkError(f"{path}: not a file of PyTorch weights, or damaged; fetch or train it again") from error
 
 
-def _available(path):
+def _what_is_there(path):
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}: check --name and --checkpoints_dir"
     net = path.stem.partition("_net_")[2]
@@ -78,11 +103,8 @@ def load_network(network, state, source):
     found = {key: tuple(value.shape) for key, value in state.items()}
     differences = [f"{key} is missing" for key in expected if key not in found]
     differences += [f"{key} {found[key]} is not of this network" for key in found if key not in expected]
-    differences += [
-        f"{key} is {found[key]}, not {expected[key]}"
-        for key in expected
-        if found.get(key, expected[key]) != expected[key]
-    ]
+    changed = [key for key in expected if found.get(key, expected[key]) != expected[key]]
+    differences += [f"{key} is {found[key]}, not {expected[key]}" for key in changed]
     if differences:
         shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
         raise WorkError(f"{source}: does not fit this network: {shown}")
@@ -91,13 +113,14 @@ def load_network(network, state, source):
 
 def drop_old(folder, keep):
     """Delete all but the newest ``keep`` of the numbered epochs, and of the iter_N; never latest or best."""
-    for pattern in (r"()(\d+)", r"(iter_)(\d+)"):
-        kept = re.compile(pattern + r"_(?:net_.*|train_state)\.pth")
-        found = {int(match[2]): match[1] for file in Path(folder).iterdir() if (match := kept.fullmatch(file.name))}
-        for number in sorted(found)[:-keep]:
-            for kind in ("net_*", "train_state"):
-                for file in Path(folder).glob(f"{found[number]}{number}_{kind}.pth"):
-                    file.unlink()
+    folder = Path(folder)
+    for prefix in ("", "iter_"):
+        numbered = re.compile(rf"{prefix}(\d+)_(?:net_.*|train_state)\.pth")
+        numbers = {int(found[1]) for file in folder.iterdir() if (found := numbered.fullmatch(file.name))}
+        for number in sorted(numbers)[:-keep]:
+            tag = f"{prefix}{number}"
+            for file in [*folder.glob(f"{tag}_net_*.pth"), *folder.glob(f"{tag}_train_state.pth")]:
+                file.unlink()
 
 
 def cpu_state_dict(network):
@@ -125,9 +148,8 @@ def read_options(folder):
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise WorkError(
-            f"{path}: cannot be read ({error}); restore it, or remove it to have the weights probed"
-        ) from error
+        advice = "restore it, or remove it to go by the weights alone"
+        raise WorkError(f"{path}: cannot be read ({error}); {advice}") from error
     if not isinstance(values, dict):
         raise WorkError(f"{path}: must hold an object of flags and values")
     return values

@@ -12,8 +12,8 @@ def select_device(gpu_ids=(0,)):
     """The device that ``--gpu_ids`` asks for; the CPU, with a line that says so, where there is no GPU.
 
     Args:
-        gpu_ids: a list with one GPU number, or an empty one for the CPU. A process among several that torchrun
-            started takes the one at its own place, or the GPU of its own number.
+        gpu_ids: a list with one GPU number, or an empty one for the CPU. With torchrun, see
+            ``gpu_of_this_process``.
 
     Raises:
         UsageError: there are GPUs, but not this one.
@@ -24,19 +24,17 @@ def select_device(gpu_ids=(0,)):
         print("no GPU found: computing on the CPU")
         return _cpu()
     number = gpu_of_this_process(gpu_ids)
-    if number >= torch.cuda.device_count():
-        raise UsageError(
-            f"--gpu_ids {number}: there is no such GPU; this machine has 0 to {torch.cuda.device_count() - 1}"
-        )
+    last = torch.cuda.device_count() - 1
+    if number > last:
+        raise UsageError(f"--gpu_ids {number}: there is no such GPU; this machine has 0 to {last}")
     torch.cuda.set_device(number)
     return torch.device("cuda", number)
 
 
 def _cpu():
-    # Numbers below 1e-38 can make a CPU 30 times slower, and count as 0 in every result. The threads that PyTorch
-    # starts later follow.
+    # Numbers below 1e-38 can make a CPU 30 times slower, and change no result. Threads that start later do the same.
     torch.set_flush_denormal(True)
-    # Large pages: a fresh feature map costs more in page faults than in computing (Linux; read at the first tensor).
+    # Large pages: page faults cost more time than computing a new feature map (Linux; read at the first tensor).
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     return torch.device("cpu")
 

@@ -1,6 +1,7 @@
-"""Writing files so that nothing which existed is ever lost or half-written."""
+"""Writing files so that nothing which existed is ever lost or half-written; files of JSON lines."""
 
 import contextlib
+import json
 import os
 import shutil
 import uuid
@@ -28,7 +29,7 @@ def make_folder(folder):
 
 
 def write_file(path, write):
-    """Write a file beside its final place and rename it, so that a reader sees the old file or the new one.
+    """Write a file beside its final place and rename it: a reader sees the old file or the new one, never a part.
 
     Args:
         path: the file's final place; its folder exists.
@@ -54,11 +55,34 @@ def write_text(path, text):
     write_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
+def write_records(path, records):
+    """Write a file with one JSON object a line, in one step."""
+    write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def append_record(path, record):
+    """Add a line to a file of JSON objects; ``path`` is a Path."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def read_records(path):
+    """The objects of a file of JSON lines, [] if it does not exist; an unfinished last line is left out."""
+    records = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+    return records
+
+
 def write_set(folder, tag, files):
     """Write several files so that they change together, even if the machine dies in between.
 
-    The files are first written and flushed into a hidden folder; renaming that folder is the moment at which
-    the new set counts. Moving its files to their places can be repeated: ``settle`` does it after a crash.
+    The files are first written and flushed into a hidden folder. Once that folder is renamed, the new set counts.
+    Then its files are moved to their places; after a crash, ``settle`` moves the rest.
 
     Args:
         folder: where the files belong.
@@ -95,8 +119,8 @@ def settle(folder):
 def current_file(folder, name):
     """Where file ``name`` of a folder is to be read, also while ``write_set`` is moving files there."""
     folder = Path(folder)
-    waiting = [ready / name for ready in folder.glob(f"{_READY}*") if (ready / name).exists()]
-    return waiting[0] if waiting else folder / name
+    ready = (place / name for place in folder.glob(f"{_READY}*") if (place / name).exists())
+    return next(ready, folder / name)
 
 
 def _flush(path):

@@ -1,4 +1,4 @@
-"""Stopping a run from outside: the step in progress is finished first."""
+"""Stopping a run by a signal: the step in progress is finished first."""
 
 import contextlib
 import signal
@@ -11,23 +11,23 @@ class Interruption:
         self.signal = None
 
     def note(self, number, frame):
-        """The signal handler."""
+        """Handle a signal."""
         self.signal = number
         signal.signal(number, signal.SIG_DFL)
 
     @property
     def status(self):
-        """The exit status that tells of the signal: 130 for SIGINT, 143 for SIGTERM."""
+        """The exit status: 130 after SIGINT, 143 after SIGTERM."""
         return 128 + (self.signal or signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def interruptions():
-    """Take over both signals for the duration of a ``with`` statement; gives an ``Interruption``."""
+    """Give an ``Interruption`` that handles both signals inside a ``with`` statement."""
     interruption = Interruption()
-    before = {number: signal.signal(number, interruption.note) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, interruption.note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interruption
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""How much memory is free, and what is said when it is not enough."""
+"""How much memory is free, and advice when it is not enough."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ def free_memory(device):
         free, _ = torch.cuda.mem_get_info(device)
         # What PyTorch keeps for itself and does not use at the moment is free, too.
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    limits = [limit for limit in (_available(), _left_to_the_group()) if limit is not None]
+    limits = [limit for limit in (_available(), _left_in_control_group()) if limit is not None]
     return min(limits, default=UNKNOWN)
 
 
@@ -38,7 +38,7 @@ def memory_advice(advice):
 
 
 def _available():
-    """Linux: what can be had without swapping. Elsewhere half of the machine's memory, or None if that is unknown."""
+    """Linux: what is free without swapping. Elsewhere: half of the machine's memory, None if that is unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -51,7 +51,7 @@ def _available():
         return None
 
 
-def _left_to_the_group(folder=Path("/sys/fs/cgroup")):
+def _left_in_control_group(folder=Path("/sys/fs/cgroup")):
     """What a container's limit (control groups, version 2) leaves, or None where there is none."""
     try:
         limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))

@@ -5,27 +5,6 @@ from torch import nn
 from models.networks.layers import conv_has_bias, norm_layer
 from util.precision import full, in_full_precision
 
-DISCRIMINATORS = ("basic", "n_layers", "pixel")
-
-
-def build_discriminator(name, in_channels=3, ndf=64, n_layers=3, norm="instance"):
-    """The discriminator called ``name`` (one of ``DISCRIMINATORS``): (N, in_channels, H, W) -> (N, 1, h, w) scores.
-
-    ``basic`` is ``n_layers`` with three layers, whose patch is 70x70 pixels; ``pixel`` judges each pixel alone.
-    """
-    if name == "pixel":
-        return PixelDiscriminator(in_channels, ndf, norm)
-    return PatchDiscriminator(in_channels, ndf, 3 if name == "basic" else n_layers, norm)
-
-
-def smallest_input(name, n_layers=3):
-    """The least side (pixels) of a square image that the discriminator can be trained on.
-
-    ``n_layers`` halvings and a convolution that takes one pixel more must leave 2x2 values: an instance norm
-    needs more than one, and the last convolution takes another pixel.
-    """
-    return 2 if name == "pixel" else 3 * 2 ** (3 if name == "basic" else n_layers)
-
 
 class PatchDiscriminator(nn.Module):
     """4x4 convolutions: ``n_layers`` of stride 2, then two of stride 1; the widths double up to 8 ndf.
@@ -78,3 +57,27 @@ def scored(layers, x):
         x = layer(x)
     with in_full_precision(x):
         return last(full(x))
+
+
+DISCRIMINATORS = {
+    "basic": lambda in_channels, ndf, n_layers, norm: PatchDiscriminator(in_channels, ndf, 3, norm),
+    "n_layers": PatchDiscriminator,
+    "pixel": lambda in_channels, ndf, n_layers, norm: PixelDiscriminator(in_channels, ndf, norm),
+}
+
+
+def build_discriminator(name, in_channels=3, ndf=64, n_layers=3, norm="instance"):
+    """The discriminator called ``name`` (one of ``DISCRIMINATORS``): (N, in_channels, H, W) -> (N, 1, h, w) scores.
+
+    ``basic`` is ``n_layers`` with three layers, whose patch is 70x70 pixels; ``pixel`` judges each pixel alone.
+    """
+    return DISCRIMINATORS[name](in_channels, ndf, n_layers, norm)
+
+
+def smallest_input(name, n_layers=3):
+    """The least side (pixels) of a square image that the discriminator can be trained on.
+
+    ``n_layers`` halvings and a convolution that takes one pixel more must leave 2x2 values: an instance norm
+    needs more than one, and the last convolution takes another pixel.
+    """
+    return 2 if name == "pixel" else 3 * 2 ** (3 if name == "basic" else n_layers)

@@ -212,6 +212,8 @@ def test_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("CLIP_CACHE", "~/models")
     assert cache_folder() == tmp_path / "models"
     assert cache_folder(tmp_path / "given") == tmp_path / "given"
+    (tmp_path / "RN50.pt").touch()
+    assert cache_folder(tmp_path / "RN50.pt") == tmp_path
 
 
 def test_sha256_of_a_file_longer_than_a_chunk(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from clip import tokenize, tokenizer
-from clip.tokenizer import BytePairEncoder, find_vocabulary
+from clip.tokenizer import BytePairEncoder, find_vocabulary, missing_vocabulary
 from util.errors import WorkError
 
 FIND_SPEC = importlib.util.find_spec
@@ -157,3 +157,13 @@ class TestFindVocabulary:
         monkeypatch.setattr(tokenizer, "fetch", lambda *arguments: fetched.append(arguments))
         find_vocabulary()
         assert fetched == [(tokenizer.VOCABULARY_URL, tokenizer.VOCABULARY_SHA256, cache / VOCABULARY)]
+
+    def test_what_would_be_downloaded(self, cache, tmp_path):
+        weights = tmp_path / "RN50.pt"
+        weights.touch()
+        assert missing_vocabulary(["low light image"], weights) == {}
+        assert missing_vocabulary(["low light image", "night"]) == {cache / VOCABULARY: tokenizer.VOCABULARY_URL}
+        assert missing_vocabulary(["night"], weights) == {tmp_path / VOCABULARY: tokenizer.VOCABULARY_URL}
+        self.put(tmp_path)
+        assert missing_vocabulary(["night"], weights) == {}
+        assert missing_vocabulary(["night"]) != {}

@@ -227,8 +227,10 @@ class TestPlaces:
         assert not (tmp_path / "cache").exists()
 
     def test_cache_is_used_before_the_network(self, published_file, tmp_path, monkeypatch):
+        file = tmp_path / "cache" / "RN50.pt"
+        assert weights.missing_weights("RN50") == {file: f"{weights.PUBLISHED}/{weights.MODELS['RN50']}"}
         load("RN50", device="cpu")
-        assert (tmp_path / "cache" / "RN50.pt").is_file()
+        assert file.is_file() and weights.missing_weights("RN50") == {}
         monkeypatch.setattr(weights, "PUBLISHED", (tmp_path / "gone").as_uri())
         model, _ = load("RN50", device="cpu")
         assert model.input_resolution == 64

@@ -60,7 +60,7 @@ def test_a_plan(check):
     short = ["--n_epochs", 1, "--n_epochs_decay", 1, "--batch_size", 2, "--save_epoch_freq", 1]
     status, out, lines = check(*short)
     assert status == 0 and lines == []
-    for told in (
+    for part in (
         "3 low-light and 3 normal-light",
         "smallest 40x36, median 41x36, largest 42x36 pixels",
         "2 per epoch, 4 to come, epochs 1 to 2; 2 of each kind per step",
@@ -69,7 +69,7 @@ def test_a_plan(check):
         "validates  nothing",
         "all is well, and nothing was changed",
     ):
-        assert told in out
+        assert part in out
     assert "warning" not in out
 
 
@@ -100,8 +100,8 @@ def test_every_problem_is_one_line(place):
         "--clip_path nowhere: there are no weights of CLIP",
     ]
     assert len(lines) == len(expected) + 1
-    for line, told in zip(lines[:-1], expected, strict=True):
-        assert line.startswith("error: ") and told in line
+    for line, part in zip(lines[:-1], expected, strict=True):
+        assert line.startswith("error: ") and part in line
     assert lines[-1] == "7 problems: training would fail"
     assert "smallest 41x36, median 41x36, largest 41x36" in done.stdout
     assert "all is well" not in done.stdout
@@ -119,7 +119,7 @@ def test_under_torchrun_one_process_answers(place):
     assert "2 processes" in done.stdout and "2 per epoch, 600 to come" in done.stdout
 
 
-def test_missing_and_empty_folders_are_both_told(check, place):
+def test_missing_and_empty_folders_are_both_reported(check, place):
     shutil.rmtree(place / "dataset" / "trainB")
     for image in (place / "dataset" / "trainA").iterdir():
         image.unlink()
@@ -136,8 +136,8 @@ def test_the_plan_begins_with_the_summary(check, capsys):
     model.setup(opt)
     capsys.readouterr()
     print_summary(opt, create_dataset(opt), model, model.folder, {"epoch": 1, "seen": 0, "pictures": 0})
-    said = capsys.readouterr().out
-    assert len(said.splitlines()) > 10 and out.startswith(said)
+    summary = capsys.readouterr().out
+    assert len(summary.splitlines()) > 10 and out.startswith(summary)
 
 
 def test_weights_that_a_new_run_would_overwrite(check, place):

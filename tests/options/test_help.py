@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from commands import ROOT
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 
@@ -22,6 +23,11 @@ def actions(command):
     for group in command().parser()._action_groups:
         found.update({action.dest: (group.title, action) for action in group._group_actions if action.dest in found})
     return list(found.values())
+
+
+def shown_value(command, action):
+    """What the help shows in place of a flag's value."""
+    return action.metavar or command().parser()._get_formatter()._get_default_metavar_for_optional(action)
 
 
 def is_switch(action):
@@ -43,7 +49,16 @@ def test_a_flag_is_in_a_group_and_explained(command, title, action):
     assert title not in (None, "options", "positional arguments")
     assert len(action.help) > 8 and action.help[0] != " " and not action.help.endswith(".")
     if not is_switch(action) and not action.choices:
-        assert re.fullmatch(r"[A-Z]+|[a-z0-9.|]+(\|[A-Z]+)?", action.metavar)
+        value = shown_value(command, action)
+        assert re.fullmatch(r"[A-Z]+|[a-z0-9.|]+(\|[A-Z]+)?", value)
+        assert f"  {action.option_strings[0]} {value}" in command().parser().format_help()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_flag_is_declared_where_one_looks_for_it(name):
+    files = (ROOT / "options" / "base_options.py", ROOT / "options" / f"{name.removesuffix('.py')}_options.py")
+    declared = [flag for file in files for flag in re.findall(r'\badd\(\s*"--(\w+)"', file.read_text())]
+    assert sorted(declared) == sorted(action.dest for _, action in actions(COMMANDS[name]))
 
 
 @every_flag
@@ -52,13 +67,12 @@ def test_a_flag_tells_its_default(command, title, action, monkeypatch):
         return
     monkeypatch.setenv("COLUMNS", "120")
     text = re.sub(r"\s+", " ", command().parser().format_help())
-    told = re.search(re.escape(action.help) + r" \(default: ([^()]*)\)", text)
+    shown = re.search(re.escape(action.help) + r" \(default: ([^()]*)\)", text)
     if action.default in (None, "", []):
-        assert told is None and (action.required or "(default: " in action.help or "needed unless" in action.help)
+        assert shown is None and (action.required or "(default: " in action.help or "needed unless" in action.help)
     else:
-        typed = (
-            command().parser().parse_args([*required(command, action), action.option_strings[0], *shlex.split(told[1])])
-        )
+        flags = [*required(command, action), action.option_strings[0], *shlex.split(shown[1])]
+        typed = command().parser().parse_args(flags)
         assert getattr(typed, action.dest) == parsed_default(action)
 
 

@@ -3,9 +3,8 @@
 import pytest
 
 from options.base_options import check_architecture
-from options.recipes import RECIPES
 from options.test_options import TestOptions
-from options.train_options import TrainOptions
+from options.train_options import RECIPES, TrainOptions
 from util.errors import UsageError
 
 NEEDED = ["--dataroot", "d", "--name", "n"]
@@ -116,7 +115,7 @@ def test_derived_values():
 
 
 @pytest.mark.parametrize(
-    "flags, told",
+    "flags, message",
     [
         ("--ngf 8", "16 or more"),
         ("--ngf x", "'x' is not a whole number"),
@@ -142,10 +141,10 @@ def test_derived_values():
         ("--unknown", "unrecognized"),
     ],
 )
-def test_refusals_are_one_line(flags, told):
+def test_refusals_are_one_line(flags, message):
     with pytest.raises(UsageError) as caught:
         TrainOptions().parse([*NEEDED, *flags.split()])
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_flags_that_contradict_the_weights_are_refused():

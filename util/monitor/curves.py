@@ -6,7 +6,6 @@ draws them again from a run's log, at any time.
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from util.monitor.loss_log import read_losses
 
 
 def draw_curves(records, folder):
-    """Draw every loss of a log into FOLDER/LOSS.png: the values, and their running mean where there are many.
+    """Draw each loss of a log into FOLDER/LOSS.png: its values and, where there are many, their running mean.
 
     Args:
         records: as ``read_losses`` returns them.
@@ -30,13 +29,13 @@ def draw_curves(records, folder):
     from matplotlib.figure import Figure  # imported where it is used: it takes most of a second
 
     folder = make_folder(folder)
-    # One figure for all, with margins that need not be worked out: the page is drawn while training waits.
+    # One figure with fixed margins for all curves: training waits while they are drawn.
     axes = Figure(figsize=(6, 3.2), dpi=100).add_axes((0.11, 0.15, 0.86, 0.75))
     images = np.array([record["pictures"] for record in records])
     paths = []
     for name in records[-1]["losses"]:
         values = np.array([record["losses"].get(name, np.nan) for record in records])
-        paths.append(Path(folder) / f"{name}.png")
+        paths.append(folder / f"{name}.png")
         _draw(axes, name, images, values)
         write_file(paths[-1], axes.figure.savefig)
     return paths

@@ -6,24 +6,20 @@ import time
 from urllib.parse import urlsplit
 
 import numpy as np
-import torch
-from torch.nn.functional import pad
+from PIL import Image
 from tqdm import tqdm
 
-GROUPS = {
-    "generators": ("G_A", "G_B"),
-    "discriminators": ("D_A", "D_B", "D_A_edge", "D_B_edge"),
-    "cycles and identity": ("cycle_A", "cycle_B", "idt_A", "idt_B", "simulation"),
-    "text": ("D_A_CLIP", "D_B_CLIP"),
-    "normalisation and mask": ("PreConsis", "H"),
-}
-GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
+from util.image_io.tensors import to_image
+from util.stages import LOSSES
+
+GAP = 2  # pixels between the images of a grid
+say = tqdm.write  # prints a line without breaking the progress bar
 
 
 class LiveView:
     """Sends losses and images to a visdom server: a running one, or one of our own on this machine.
 
-    Whatever goes wrong costs one line; training goes on, and a lost server is looked for again.
+    Whatever goes wrong is told in one line. Training goes on, and a lost server is looked for again.
 
     Args:
         opt: reads display_id, display_server, display_port, display_env, display_ncols, display_winsize, name.
@@ -32,7 +28,7 @@ class LiveView:
 
     RETRY = 30  # seconds between attempts to reach a server that does not answer
     START = 20  # seconds that a server of our own may take to start
-    MOST = 1000  # points in a curve, as many as a window has room for; above, every second one is dropped
+    MAX_POINTS = 1000  # of a curve, as many as a window has room for; beyond, every second one is dropped
     SCRIPTS = True  # whether a server of our own fetches the scripts of visdom's page where they are missing
 
     def __init__(self, opt, records=()):
@@ -40,7 +36,6 @@ class LiveView:
         self.client = self.own = None
         self.answers, self.next_try = False, math.inf  # math.inf: live curves are off for good
         self.history = []  # (images, {name: float}), oldest first
-        self.curves = {}  # {group: names of its losses}
         if opt.display_id == 0:
             return
         try:
@@ -60,14 +55,12 @@ class LiveView:
 
     def show_losses(self, images, losses):
         """Extend the curves: ``images`` seen so far, ``losses`` {name: float}."""
-        if self._is_on():
-            self._remember(images, losses)
-            self._show(self._send_losses)
+        self._remember(images, losses)
+        self._show(self._send_losses)
 
     def show_images(self, visuals):
         """Show the current images, {stage: (N, C, H, W) in [-1, 1]}, the first of each batch."""
-        if self._is_on():
-            self._show(lambda: self._send_images(visuals))
+        self._show(lambda: self._send_images(visuals))
 
     def close(self):
         """End our own server, if there is one; nothing is shown any more."""
@@ -75,18 +68,16 @@ class LiveView:
         if self.own:
             self.own.stop()
 
-    def _is_on(self):
-        return self.answers or self.next_try < math.inf
-
     def _begin(self):
         self.answers = self._connect(wait=True)
+        own_runs = self.own and self.own.runs()
         if self.answers:
-            own = ", a server that ends with this run" if self.own and self.own.runs() else ""
-            say(f"live curves: {self.address}, environment {self.opt.display_env}{own}")
-        elif self.local and self._somebody_listens():
+            whose = ", a server that ends with this run" if own_runs else ""
+            say(f"live curves: {self.address}, environment {self.opt.display_env}{whose}")
+        elif self.local and self._port_is_open():
             self.close()
             say(f"live curves are off: what answers at {self.address} is not a visdom server (choose a --display_port)")
-        elif self.local and not (self.own and self.own.runs()):
+        elif self.local and not own_runs:
             self.close()
             say(f"live curves are off: no visdom server could be started at {self.address}")
         else:
@@ -94,31 +85,31 @@ class LiveView:
             say(f"live curves are off: no visdom server at {self.address}; it is looked for every {self.RETRY} s")
 
     def _connect(self, wait):
-        """Whether a visdom server answers; if nobody listens on this machine, one is started (and waited for)."""
-        if self.local and not self._somebody_listens():
+        """Whether a visdom server answers; where nothing listens on this machine, one is started (and waited for)."""
+        if self.local and not self._port_is_open():
             try:
-                self._start()
+                self._start_server()
             except OSError:  # no room for its folder, or for a process
                 return False
-            end = time.monotonic() + self.START
-            while wait and time.monotonic() < end and self.own.runs() and not self._somebody_listens():
+            deadline = time.monotonic() + self.START
+            while wait and time.monotonic() < deadline and self.own.runs() and not self._port_is_open():
                 time.sleep(0.05)
         return self.client.answers(hasty=not wait)
 
-    def _somebody_listens(self):
+    def _port_is_open(self):
         try:
             socket.create_connection((host_of(self.opt.display_server), self.opt.display_port), timeout=1).close()
         except OSError:
             return False
         return True
 
-    def _start(self):
+    def _start_server(self):
         from util.monitor.visdom_server import LocalServer
 
         if self.own and not self.own.runs():
             self.own.stop()
             self.own = None
-        if self.own is None:
+        if not self.own:
             self.own = LocalServer(self.opt.display_port, self.SCRIPTS)
 
     def _show(self, send):
@@ -137,22 +128,21 @@ class LiveView:
 
     def _remember(self, images, losses):
         self.history.append((images, losses))
-        for name in losses:
-            names = self.curves.setdefault(GROUP_OF.get(name, "other"), [])
-            if name not in names:
-                names.append(name)
-        if len(self.history) > self.MOST:
+        if len(self.history) > self.MAX_POINTS:
             self.history = [*self.history[:-1:2], self.history[-1]]
 
     def _send_losses(self):
         # Whole curves every time: the server takes many times as long to append a point (it compares the window
         # before and after), and a window that was closed, or a server that was restarted, is complete again.
         images = np.array([images for images, _ in self.history])
-        for group, names in self.curves.items():
+        groups = {}
+        for name in dict.fromkeys(name for _, losses in self.history for name in losses):
+            groups.setdefault(LOSSES.get(name, "other"), []).append(name)
+        for group, names in groups.items():
             values = np.array([[losses.get(name, math.nan) for name in names] for _, losses in self.history])
             values[~np.isfinite(values)] = math.nan  # drawn as a gap; infinity has no place in JSON
             title = f"{self.opt.name}: {group}"
-            options = {"title": title, "legend": list(names), "xlabel": "images", "ylabel": "loss"}
+            options = {"title": title, "legend": names, "xlabel": "images", "ylabel": "loss"}
             self.client.line(values, images, win=self._window(group), opts=options)  # values: (points, names)
 
     def _send_images(self, visuals):
@@ -161,25 +151,24 @@ class LiveView:
             "title": f"{self.opt.name}: {', '.join(visuals)}",
             "width": self.opt.display_winsize,
             "height": self.opt.display_winsize * grid.shape[1] // grid.shape[2],
-            "jpgquality": 95,  # PNG takes half a second of a training step for what here takes a few hundredths
+            "jpgquality": 95,  # PNG would take half a second of training; this takes a few hundredths
         }
         self.client.image(grid, win=self._window("images"), opts=options)
 
-    def _window(self, what):
-        return f"{self.opt.name} {self.opt.display_id} {what}"
+    def _window(self, content):
+        return f"{self.opt.name} {self.opt.display_id} {content}"
 
 
 def image_grid(images, columns):
     """Images (1 or 3, H, W) in [-1, 1], of any sizes, side by side: a uint8 array (3, height, width)."""
-    from torchvision.utils import make_grid  # imported where it is used: it takes two seconds
-
-    height, width = (max(image.shape[axis] for image in images) for axis in (1, 2))
-    cells = []
-    for image in images:
-        levels = ((image.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-        blank = (0, width - levels.shape[2], 0, height - levels.shape[1])
-        cells.append(pad(levels.expand(3, -1, -1).cpu(), blank, value=255))  # (3, height, width)
-    return make_grid(cells, nrow=columns, padding=2, pad_value=255).numpy()
+    images = [to_image(image) for image in images]
+    width, height = (max(sides) + GAP for sides in zip(*(image.size for image in images), strict=True))
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    grid = Image.new("RGB", (columns * width + GAP, rows * height + GAP), "white")
+    for number, image in enumerate(images):
+        grid.paste(image, (number % columns * width + GAP, number // columns * height + GAP))
+    return np.asarray(grid).transpose(2, 0, 1)
 
 
 def host_of(server):
@@ -192,8 +181,3 @@ def is_local(server, port):
     if port > 65535:  # the system would take the remainder
         raise ValueError(f"no port: {port}")
     return host_of(server) in ("localhost", "127.0.0.1") and not server.startswith("https:")
-
-
-def say(line):
-    """Print a line without breaking the progress bar."""
-    tqdm.write(line)

@@ -1,9 +1,8 @@
-"""The record of a training run: loss_log.txt for people, losses.jsonl for programs."""
+"""The losses of a training run: loss_log.txt for people, losses.jsonl for programs."""
 
-import json
 from pathlib import Path
 
-from util.files import write_text
+from util.files import append_record, read_records, write_records, write_text
 
 
 class LossLog:
@@ -11,18 +10,16 @@ class LossLog:
 
     Args:
         folder: the run's folder, which exists.
-        resume_at: number of images after which a resumed run goes on: later lines, which an interrupted run
-            wrote after its last save, are dropped. None starts both files anew.
+        resume_at: see ``drop_later_records``.
     """
 
     def __init__(self, folder, resume_at=None):
-        self.text, self.lines = Path(folder) / "loss_log.txt", Path(folder) / "losses.jsonl"
-        kept = [record for record in read_losses(folder) if resume_at is not None and record["pictures"] <= resume_at]
-        write_records(self.lines, kept)
-        write_text(self.text, "".join(_sentence(record) + "\n" for record in kept))
+        self.text, self.records = Path(folder) / "loss_log.txt", Path(folder) / "losses.jsonl"
+        self.earlier = drop_later_records(self.records, resume_at)  # what a resumed run goes on from
+        write_text(self.text, "".join(_line(record) for record in self.earlier))
 
     def add(self, epoch, images, rate, losses):
-        """Write one record and return its sentence.
+        """Write one record and return its line of the text.
 
         Args:
             epoch: 1, 2, ...
@@ -31,14 +28,15 @@ class LossLog:
             losses: {name: float}.
         """
         record = {"epoch": epoch, "pictures": images, "lr": rate, "losses": dict(losses)}
-        append_record(self.lines, record)
-        _append(self.text, _sentence(record))
-        return _sentence(record)
+        append_record(self.records, record)
+        with self.text.open("a", encoding="utf-8") as file:
+            file.write(_line(record))
+        return _line(record).rstrip()
 
 
-def _sentence(record):
+def _line(record):
     losses = " ".join(f"{name}: {value:.4f}" for name, value in record["losses"].items())
-    return f"(epoch: {record['epoch']}, pictures: {record['pictures']}, lr: {record['lr']:.3g}) {losses}"
+    return f"(epoch: {record['epoch']}, pictures: {record['pictures']}, lr: {record['lr']:.3g}) {losses}\n"
 
 
 def read_losses(folder):
@@ -46,28 +44,13 @@ def read_losses(folder):
     return read_records(Path(folder) / "losses.jsonl")
 
 
-def write_records(path, records):
-    """Write a file with one JSON object a line, in one step."""
-    write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+def drop_later_records(path, resume_at):
+    """Drop what an interrupted run recorded after its last save, as it will be computed again; return the rest.
 
-
-def append_record(path, record):
-    """Add a line to such a file."""
-    _append(path, json.dumps(record))
-
-
-def _append(path, line):
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-
-
-def read_records(path):
-    """The records of a file with one JSON object a line, if it exists; an unfinished last line is left out."""
-    records = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-    return records
+    Args:
+        path: a file of JSON lines with the key "pictures", how many images the run had seen; made if missing.
+        resume_at: number of images after which the run goes on; None for a new run, which keeps no record.
+    """
+    kept = [record for record in read_records(path) if resume_at is not None and record["pictures"] <= resume_at]
+    write_records(path, kept)
+    return kept

@@ -1,16 +1,16 @@
-"""Both ends of visdom: a client that never waits long, and a server of our own that ends with this process."""
+"""Both ends of visdom: a client that never waits long, and a server that ends with this process."""
 
 import atexit
 import logging
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
 
 import visdom
 
@@ -26,11 +26,11 @@ class Client(visdom.Visdom):
         local: whether the server is on this machine, where no proxy is asked.
     """
 
-    PATIENCE = 5  # seconds to wait for a server that has answered before; on a busy machine, one is not enough
-    HASTE = 1  # seconds to wait for one that has gone: a step of training waits for it, again and again
+    PATIENCE = 5  # seconds to wait for a server that has answered before; one is too little on a busy machine
+    HASTE = 1  # seconds to wait for a server that was lost: training waits, too, each time it is looked for
 
     def __init__(self, server, port, env, local):
-        # With send=False the original asks nothing yet, so that a client can be made before its server answers.
+        # With send=False the original sends nothing yet: its server need not answer at this point.
         super().__init__(
             server=server, port=port, env=env, send=False, raise_exceptions=True, use_incoming_socket=False
         )
@@ -58,21 +58,18 @@ class LocalServer:
     """A visdom server on 127.0.0.1, in a process that ends when this one does, even when this one is killed.
 
     Args:
-        port: to listen on. Who asks there learns when the server is ready.
-        scripts: whether it fetches what visdom's page needs and its package lacks (once; the server does not wait).
+        port: to listen on; once it is open, the server is ready.
+        scripts: whether it fetches the scripts of visdom's page that the package lacks, once and in the background.
     """
 
     def __init__(self, port, scripts=True):
         self.folder = tempfile.mkdtemp(prefix="visdom-")  # what its page saves: by default in the user's home
         arguments = [str(port), self.folder, str(os.getpid()), "scripts" if scripts else ""]
+        command, project = [sys.executable, "-m", __name__, *arguments], Path(__file__).parents[2]
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", __name__, *arguments],
-                cwd=Path(__file__).parents[2],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for the training, which may still want to show something
+            # A session of its own: Ctrl-C is for the training, which may still want to show something.
+            self.process = Popen(
+                command, cwd=project, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
             )
         except OSError:
             shutil.rmtree(self.folder)
@@ -89,7 +86,7 @@ class LocalServer:
         self.process.terminate()
         try:
             self.process.wait(5)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             self.process.kill()
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -103,15 +100,20 @@ def serve(port, folder, parent, scripts):
     class Files(StaticFileHandler):
         @classmethod
         def get_version(cls, settings, path):
-            # visdom's page asks for one file above its folder, to which newer tornados answer 403.
+            # visdom's page asks for one file above its folder; newer versions of tornado would answer 403.
             return None if path.startswith("..") else super().get_version(settings, path)
 
     def end(*_):
         shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
+    def end_if_elsewhere(bound_port):
+        # If the port has been taken meanwhile, newer versions of visdom take another one, where nobody looks for them.
+        if bound_port != port:
+            end()
+
     def watch():
-        # Not a pipe from the parent: its forked workers would hold that open after it was killed.
+        # Not by a pipe from the parent: its forked workers would keep that open after it was killed.
         while os.getppid() == parent:
             time.sleep(0.5)
         end()
@@ -123,14 +125,7 @@ def serve(port, folder, parent, scripts):
     app.tornado_settings["static_handler_class"] = Files
     app.tornado_settings["autoreload"] = False  # it restarts the server, empty, whenever a source file is edited
     try:
-        # Newer versions take another port if this one has been taken meanwhile: nobody would find them there.
-        run_server.start_server(
-            port=port,
-            base_url="",
-            env_path=folder,
-            bind_local=True,
-            print_func=lambda bound: None if bound == port else end(),
-        )
+        run_server.start_server(port, base_url="", env_path=folder, bind_local=True, print_func=end_if_elsewhere)
     finally:
         end()
 

@@ -10,11 +10,11 @@ from util.monitor.live_view import LiveView
 from util.monitor.loss_log import LossLog, read_losses
 from util.monitor.training_page import TrainingPage
 
+BAR_LOSSES = ("G_A", "cycle_A", "D_A")  # there is no room for more beside the progress bar
+
 
 class Visualizer:
-    """One object between the training loop and the places where its course can be seen.
-
-    In a process that is not the first of several it shows nothing.
+    """What train.py calls to show how far it is. Of several processes only the first shows anything.
 
     Args:
         opt: the options of training.
@@ -24,12 +24,12 @@ class Visualizer:
 
     def __init__(self, opt, folder, resume_at=None):
         self.active, self.folder = distributed.is_main(), folder
-        self.bar, self.sentence = None, ""
+        self.bar, self.newest_line = None, ""
         if self.active:
-            self.curves_folder = Path("loss") / f"loss_{opt.name}"
             self.log = LossLog(folder, resume_at)
             self.page = None if opt.no_html else TrainingPage(folder, opt.name, opt.display_winsize)
-            self.live = LiveView(opt, records=read_losses(folder))
+            self.curves_folder = Path("loss") / f"loss_{opt.name}"
+            self.live = LiveView(opt, self.log.earlier)
 
     def epoch(self, batches, number, last, total, seen):
         """Go through the batches of an epoch under a progress bar that counts images.
@@ -39,15 +39,8 @@ class Visualizer:
             number, last: this epoch and the last one.
             total, seen: images in an epoch, and how many of them are already done.
         """
-        bar = tqdm(
-            total=total,
-            initial=seen,
-            desc=f"epoch {number}/{last}",
-            unit="image",
-            dynamic_ncols=True,
-            disable=not self.active,
-        )
-        with bar as self.bar:
+        look = {"desc": f"epoch {number}/{last}", "unit": "image", "dynamic_ncols": True}
+        with tqdm(total=total, initial=seen, disable=not self.active, **look) as self.bar:
             for batch in batches:
                 yield batch
                 self.bar.update(len(batch["A"]) * distributed.world_size())
@@ -55,9 +48,8 @@ class Visualizer:
     def log_losses(self, epoch, images, rate, losses):
         """Log the losses {name: float} after a number of images at a learning rate."""
         if self.active:
-            self.sentence = self.log.add(epoch, images, rate, losses)
-            shown = {name: f"{losses[name]:.2f}" for name in ("G_A", "cycle_A", "D_A") if name in losses}
-            self.bar.set_postfix(shown)
+            self.newest_line = self.log.add(epoch, images, rate, losses)
+            self.bar.set_postfix({name: f"{losses[name]:.2f}" for name in BAR_LOSSES if name in losses})
             self.live.show_losses(images, losses)
 
     def show_live(self, visuals):
@@ -66,20 +58,20 @@ class Visualizer:
             self.live.show_images(visuals)
 
     def show_validation(self, images, scores):
-        """Put the newest validation images {name: PIL image} and {score: mean} on the page and in the bar."""
+        """Put the newest validation images {name: PIL image} on the page, {score: mean} also beside the bar."""
         if scores:
             self.bar.write("validation: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
         if self.page:
             self.page.set_validation(images, scores)
 
     def update_page(self, epoch, visuals):
-        """Write the newest images and curves to disk."""
+        """Draw the curves, and write the page with them and the newest images."""
         if self.active:
             curves = draw_curves(read_losses(self.folder), self.curves_folder)
             if self.page:
-                self.page.update(epoch, visuals, self.sentence, curves)
+                self.page.update(epoch, visuals, self.newest_line, curves)
 
     def close(self):
-        """End what was started for showing."""
+        """End the live view's own server."""
         if self.active:
             self.live.close()

@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from util.errors import WorkError
-from util.files import make_folder
+from util.files import append_record, make_folder, read_records, write_records
 from util.metrics.scores import means
-from util.monitor.loss_log import append_record, read_records, write_records
 from util.results.gallery import Gallery, levels_histogram
 from util.results.image_files import ImageFiles
 from util.results.tables import write_tables

@@ -146,11 +146,11 @@ def test_free_memory_is_plausible():
 
 
 def test_a_container_has_less(tmp_path):
-    from util.memory import _left_to_the_group
+    from util.memory import _left_in_control_group
 
-    assert _left_to_the_group(tmp_path) is None
+    assert _left_in_control_group(tmp_path) is None
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
-    assert _left_to_the_group(tmp_path) == 600
+    assert _left_in_control_group(tmp_path) == 600
     (tmp_path / "memory.max").write_text("max\n")
-    assert _left_to_the_group(tmp_path) is None
+    assert _left_in_control_group(tmp_path) is None

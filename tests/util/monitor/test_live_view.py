@@ -104,7 +104,7 @@ def test_a_running_server_is_shared_and_stays(running, capfd):
 
 @needs_visdom
 def test_long_curves_are_thinned(running, monkeypatch):
-    monkeypatch.setattr(LiveView, "MOST", 10)
+    monkeypatch.setattr(LiveView, "MAX_POINTS", 10)
     live = LiveView(options(running, name="long"))
     for i in range(100):
         live.show_losses(i, {"H": i / 2})
