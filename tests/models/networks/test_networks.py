@@ -14,7 +14,7 @@ from models.networks.nrn import NRN, ImplicitFunction
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("ngf", [16, 24])
+@pytest.mark.parametrize("ngf", [8, 16, 24])
 def test_widths_norms_and_batches(ngf, norm):
     x = torch.rand(2, 3, 8, 12) * 2 - 1
     assert NRN(ngf, norm)(x).shape == (2, 3, 8, 12)
