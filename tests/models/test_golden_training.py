@@ -11,8 +11,8 @@ from options.train_options import TrainOptions
 from stub_clip import StubCLIP
 
 SINGLE = 5e-3  # of gradients in single precision
-# The channel attention sees each channel's maximum, whose place, and with it the gradient, hangs on the last digits: off
-# by 1.3 % with one thread of a Xeon, 0.3 % with two. In double precision it agrees to 1e-9 like all else.
+# The channel attention sees the maximum of each channel. Its place, and with it the gradient, hangs on the last digits:
+# off by 1.3 % with one thread of a Xeon, 0.3 % with two. In double precision it agrees to 1e-9 like all else.
 CHANNEL_ATTENTION = 6
 NETS = ("Pre", "H", "G_A", "G_B", "D_A", "D_B", "D_A_edge", "D_B_edge")
 
