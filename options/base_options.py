@@ -9,7 +9,20 @@ from data.transforms import PREPROCESS
 from models.networks.discriminators import DISCRIMINATORS, smallest_input
 from models.networks.generators import GENERATORS, size_multiple, smallest_side
 from models.networks.layers import INIT_TYPES, NORMS
-from options.command_line import Parser, count_or_all, gpu_list, not_negative, pixels, positive, rate
+from options.command_line import (
+    Parser,
+    batch,
+    channels,
+    count_or_all,
+    gpu_list,
+    layers,
+    not_negative,
+    pixels,
+    positive,
+    rate,
+    threads,
+    wide_channels,
+)
 from util.distributed import launched
 from util.errors import UsageError
 from util.precision import AMP
@@ -54,7 +67,7 @@ class BaseOptions:
         add("--epoch", default="latest", help="weights to load: latest, best, iter_N, or an epoch's number")
         add("--load_iter", type=not_negative, default=0,
             help="load the weights iter_N, saved after N images; 0: those of --epoch")
-        add("--gpu_ids", type=gpu_list, default="0",
+        add("--gpu_ids", type=gpu_list, default=[0],
             help="number of the GPU to compute on; -1: the CPU, which is also used where there is no GPU")
         add("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
 
@@ -75,7 +88,7 @@ class BaseOptions:
             "--crop_size, or none of it")
         add("--load_size", type=pixels, default=512, help="size that --preprocess resizes to, pixels")
         add("--crop_size", type=pixels, default=512, help="side of the square that is cut out, pixels")
-        add("--batch_size", type=positive, default=1, help=by_command(
+        add("--batch_size", type=batch, default=1, help=by_command(
             train="images of each kind per step, and per process with torchrun",
             test="images that are enhanced together if they follow each other and have one size"))
         add("--serial_batches", action="store_true", help=by_command(
@@ -84,7 +97,7 @@ class BaseOptions:
         add("--no_flip", action="store_true", help=by_command(
             train="do not mirror images at random",
             test="no effect: images are never mirrored"))
-        add("--num_threads", type=not_negative, default=4, help=by_command(
+        add("--num_threads", type=threads, default=4, help=by_command(
             train="worker processes that load images, at most one per core; 0: the main process loads",
             test="images decoded ahead, and results written at a time; 0 counts as 1"))
 
@@ -95,11 +108,11 @@ class BaseOptions:
         add("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
 
         add = groups["networks"].add_argument
-        add("--ngf", type=positive, default=64, help="width of the generators, channels; 16 or more")
-        add("--ndf", type=positive, default=64, help="width of the discriminators, channels")
+        add("--ngf", type=wide_channels, default=64, help="width of the generators, channels; 16 or more")
+        add("--ndf", type=channels, default=64, help="width of the discriminators, channels")
         add("--netG", choices=GENERATORS, default="resnet_9blocks", help="generators: the enhancer and the degrader")
         add("--netD", choices=DISCRIMINATORS, default="basic", help="discriminators")
-        add("--n_layers_D", type=positive, default=3,
+        add("--n_layers_D", type=layers, default=3,
             help="layers of the discriminators with --netD n_layers; basic always has 3")
         add("--norm", choices=NORMS, default="instance", help="normalisation in the networks")
         add("--init_type", choices=INIT_TYPES, default="normal", help="how initial weights are drawn in a new run")
@@ -169,8 +182,6 @@ class BaseOptions:
             raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")
         if (opt.input_nc, opt.output_nc) != (3, 3):
             raise UsageError("--input_nc and --output_nc: only 3 works, the method is made for colour images")
-        if opt.ngf < 16:
-            raise UsageError(f"--ngf {opt.ngf}: must be 16 or more, the mask extractor squeezes ngf to ngf / 16 values")
         if opt.dropout and opt.no_dropout:
             raise UsageError("--dropout and --no_dropout contradict each other: leave one out")
 

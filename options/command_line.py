@@ -1,10 +1,11 @@
 """argparse as both commands use it: types of values, one-line errors, grouped help."""
 
 import argparse
+import reprlib
 import shutil
 import textwrap
 
-from util.errors import UsageError
+from util.errors import UsageError, WorkError
 
 MOST_COLUMNS = 120  # longer lines are hard to read on a wider terminal, too
 HELP_COLUMN = 28  # where the explanations of the flags begin
@@ -31,7 +32,12 @@ class Value:
         else:
             if self.allowed(value):
                 return value
-        raise argparse.ArgumentTypeError(f"{text!r} is not {self.wanted}")
+        raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is not {self.wanted}")
+
+
+def whole(least, most, metavar="N", read=int):
+    """A ``Value``: whole numbers of a range. Beyond it lie slips of the keyboard, which hang or fill the memory."""
+    return Value(f"a whole number from {least} to {most}", read, lambda n: n is None or least <= n <= most, metavar)
 
 
 def _gpu_numbers(text):
@@ -39,27 +45,38 @@ def _gpu_numbers(text):
     return [] if numbers[0] < 0 else numbers
 
 
-positive = Value("a whole number from 1 up", int, lambda n: n >= 1, "N")
-pixels = Value("a whole number from 1 up", int, lambda n: n >= 1, "PIXELS")
-not_negative = Value("a whole number from 0 up", int, lambda n: n >= 0, "N")
-percentage = Value("a whole number from 1 to 100", int, lambda n: 1 <= n <= 100, "1..100")
-rate = Value("a number above 0", float, lambda x: 0 < x < float("inf"), "X")
-weight = Value("a number from 0 up", float, lambda x: 0 <= x < float("inf"), "X")
+positive = whole(1, 10**9)
+not_negative = whole(0, 10**9)
+epochs = whole(1, 10**6)
+epochs_or_none = whole(0, 10**6)
+pixels = whole(1, 16384, "PIXELS")
+channels = whole(1, 1024)
+wide_channels = whole(16, 1024)  # the mask extractor squeezes them to a sixteenth
+layers = whole(1, 10)
+batch = whole(1, 4096)
+threads = whole(0, 256)
+seed = whole(0, 2**63 - 1)
+port = whole(1, 65535, "PORT")
+percentage = whole(1, 100, "1..100")
+count_or_all = whole(1, 10**9, read=lambda text: None if text == "inf" else int(text))  # no limit (inf) is None
+# In the CycleGAN family -1 is typed to do without visdom, and 0 here.
+window = whole(0, 10**9, read=lambda text: 0 if text == "-1" else int(text))
+rate = Value("a number above 0, up to 1000", float, lambda x: 0 < x <= 1000, "X")
+stretch = Value("a number from 0.1 to 10", float, lambda x: 0.1 <= x <= 10, "X")
+weight = Value("a number from 0 to 1000000", float, lambda x: 0 <= x <= 10**6, "X")
 momentum = Value("a number from 0 to below 1", float, lambda x: 0 <= x < 1, "X")
 fraction = Value("a number from 0 to 1", float, lambda x: 0 <= x <= 1, "0..1")
-# No limit (inf) is None.
-count_or_all = Value(
-    "a whole number from 1 up", lambda text: None if text == "inf" else int(text), lambda n: n is None or n >= 1, "N"
-)
 # The words auto and off stay text.
 tiling = Value(
-    "auto, off, or a number of rows from 8 up",
+    "auto, off, or a number of rows from 8 to 16384",
     lambda text: text if text in ("auto", "off") else int(text),
-    lambda rows: rows in ("auto", "off") or rows >= 8,
+    lambda rows: rows in ("auto", "off") or 8 <= rows <= 16384,
     "auto|off|ROWS",
 )
 # "0" or "0,1" is a list of numbers, "-1" (no GPU) an empty list.
-gpu_list = Value("a GPU number; -1 stands for the CPU", _gpu_numbers, lambda numbers: True, "ID")
+gpu_list = Value(
+    "a GPU number; -1 stands for the CPU", _gpu_numbers, lambda numbers: all(number >= 0 for number in numbers), "ID"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,6 +101,52 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         raise UsageError(f"{message} (see python {self.prog} --help)")
+
+    def check_stored(self, values, where):
+        """Check stored values as if they had been typed, and return them as argparse would.
+
+        Args:
+            values: {flag: value as JSON has it}; what is no flag of this command is left out.
+            where: the file that holds them, for the error.
+
+        Returns:
+            {flag: value}.
+
+        Raises:
+            WorkError: a value that the command line would not take; names file, flag and value.
+        """
+        flags = {action.dest: action for action in self._actions}
+        checked = {}
+        for flag, value in values.items():
+            if flag in flags:
+                try:
+                    checked[flag] = self._stored(flags[flag], value)
+                except argparse.ArgumentError as error:
+                    raise WorkError(f"{where}: {flag}: {error.message}; correct it, or remove this entry") from None
+        return checked
+
+    def _stored(self, action, value):
+        if value is None and action.default is None:
+            return None
+        if action.nargs == 0:
+            if isinstance(value, bool):
+                return value
+            raise argparse.ArgumentError(action, f"{value!r} is neither true nor false")
+        several = isinstance(value, list)
+        if several != isinstance(action.default, list) or (action.nargs == "+" and not value):
+            wanted = "a list of values" if isinstance(action.default, list) else "one value"
+            raise argparse.ArgumentError(action, f"{value!r} is not {wanted}")
+        if action.nargs == "+":
+            return [self._stored_text(action, part) for part in value]
+        return self._stored_text(action, ",".join(map(str, value)) if several else value) if value != [] else []
+
+    def _stored_text(self, action, value):
+        """A value as its text would be read; flags that take any text take nothing else."""
+        if action.type is None and not isinstance(value, str):
+            raise argparse.ArgumentError(action, f"{value!r} is not a text")
+        value = self._get_value(action, str(value))
+        self._check_value(action, value)
+        return value
 
 
 class HelpFormatter(argparse.HelpFormatter):

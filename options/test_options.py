@@ -2,7 +2,7 @@
 
 from models.inference.export import SUFFIXES
 from options.base_options import BaseOptions
-from options.command_line import fraction, percentage, pixels, rate, tiling
+from options.command_line import fraction, percentage, pixels, stretch, tiling
 from util.errors import UsageError
 
 
@@ -49,7 +49,7 @@ class TestOptions(BaseOptions):
         add("--quality", type=percentage, default=95, help="of jpg and webp, percent; webp loses nothing at 100")
         add("--strength", type=fraction, default=1.0,
             help="share of the enhanced image in the result; the rest is the input")
-        add("--aspect_ratio", type=rate, default=1.0,
+        add("--aspect_ratio", type=stretch, default=1.0,
             help="stretch the saved images: width times X if above 1, height divided by X if below")
         add("--save_stages", action="store_true", help="save pre_A and the mask of each image, too")
         add("--skip_existing", action="store_true",
