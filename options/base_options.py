@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import re
 import shutil
 import sys
+from pathlib import Path
+from unicodedata import category
 
 from data.transforms import PREPROCESS
 from models.networks.discriminators import DISCRIMINATORS, smallest_input
@@ -23,27 +26,28 @@ from options.command_line import (
     threads,
     wide_channels,
 )
-from util.distributed import launched
 from util.errors import UsageError
 from util.precision import AMP
 
+LONGEST_NAME = 200  # bytes; file systems take 255, and files of a run add to it
 _NOT_TYPED = object()
 
 
 class BaseOptions:
     """Parses a command line into a namespace; ``TrainOptions`` and ``TestOptions`` add the flags of their command.
 
-    A subclass sets ``is_train``, what its help says (``program``, ``usage``, ``description``, ``examples``: see
-    ``Parser``), and the ``groups`` of its flags in the order of the help: pairs (title, words below it or None).
+    A subclass sets ``is_train``, what its help says (``program``, ``usage``, ``description``, ``examples``,
+    ``other``: see ``Parser``), and the ``groups`` of its flags in the order of the help: pairs (title, words below
+    it or None).
     """
 
-    is_train = None
+    is_train = other = None
     program = usage = description = None
     examples = groups = ()
 
     def parser(self):
         """The command's argument parser, with all its flags."""
-        parser = Parser(self.program, self.usage, self.description, self.examples)
+        parser = Parser(self.program, self.usage, self.description, self.examples, self.other)
         self.add_flags({title: parser.add_argument_group(title, words) for title, words in self.groups})
         return parser
 
@@ -151,10 +155,7 @@ class BaseOptions:
         opt.given = {flag: value for flag, value in vars(typed).items() if value is not _NOT_TYPED}
         opt.isTrain = self.is_train
         if opt.suffix:
-            try:
-                opt.name = f"{opt.name}_{opt.suffix.format(**vars(opt))}"
-            except (KeyError, IndexError, ValueError) as error:
-                raise UsageError(f"--suffix {opt.suffix}: {error} is not the name of a flag") from None
+            opt.name = f"{opt.name}_{filled(opt.suffix, vars(opt))}"
         if opt.load_iter:
             opt.epoch = f"iter_{opt.load_iter}"
         self.complete(opt)
@@ -169,12 +170,13 @@ class BaseOptions:
 
     def check(self, opt):
         """Refuse what no command can do; subclasses add their own refusals."""
-        if len(opt.gpu_ids) > 1 and not launched():
-            gpus = ",".join(map(str, opt.gpu_ids))
-            raise UsageError(
-                f"--gpu_ids {gpus}: one process drives one GPU; for training on {len(opt.gpu_ids)} type "
-                f"torchrun --nproc_per_node={len(opt.gpu_ids)} train.py --gpu_ids {gpus} ..."
-            )
+        for flag, place in (("name", "--checkpoints_dir"), ("epoch", "--checkpoints_dir"), ("phase", "--dataroot")):
+            value = getattr(opt, flag)
+            if not is_one_name(value):
+                raise UsageError(
+                    f"--{flag} {value!r}: must be one name, without slashes and control characters, of at most "
+                    f"{LONGEST_NAME} bytes; a folder to look in is named by {place}"
+                )
         compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
         if opt.compile and not any(name and shutil.which(name) for name in compilers):
             raise UsageError("--compile: no C++ compiler found; install g++, name one in CXX, or leave this flag out")
@@ -184,6 +186,29 @@ class BaseOptions:
             raise UsageError("--input_nc and --output_nc: only 3 works, the method is made for colour images")
         if opt.dropout and opt.no_dropout:
             raise UsageError("--dropout and --no_dropout contradict each other: leave one out")
+
+
+def filled(suffix, values):
+    """A suffix in which each {flag} is replaced by the flag's value.
+
+    Raises:
+        UsageError: braces that do not hold the name of a flag.
+    """
+
+    def value(match):
+        if match[1] not in values:
+            raise UsageError(f"--suffix {suffix}: {match[0]} is not the name of a flag in braces")
+        return str(values[match[1]])
+
+    return re.sub(r"\{([^{}]*)\}|[{}]", value, suffix)
+
+
+def is_one_name(text):
+    """Whether a text can be the name of one folder, and a part of the names of files: no path leads out of it."""
+    one = Path(text).name == text and text != ".." and "\\" not in text
+    return (
+        one and text.strip() != "" and all(category(c) != "Cc" for c in text) and len(os.fsencode(text)) <= LONGEST_NAME
+    )
 
 
 def check_architecture(opt, built, where):

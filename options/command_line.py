@@ -1,10 +1,14 @@
 """argparse as both commands use it: types of values, one-line errors, grouped help."""
 
 import argparse
+import pkgutil
+import re
 import reprlib
 import shutil
+import sys
 import textwrap
 
+from options.other_names import hint_for
 from util.errors import UsageError, WorkError
 
 MOST_COLUMNS = 120  # longer lines are hard to read on a wider terminal, too
@@ -87,9 +91,10 @@ class Parser(argparse.ArgumentParser):
         usage: the flags that the command cannot do without.
         description: one sentence.
         examples: pairs (what for, command).
+        other: the options of the other command, "module:class", whose flags an error can name.
     """
 
-    def __init__(self, program, usage, description, examples):
+    def __init__(self, program, usage, description, examples, other=None):
         lines = [line for purpose, command in examples for line in (f"  {purpose}:", f"    {command}")]
         super().__init__(
             prog=program,
@@ -97,9 +102,31 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog="\n".join(["examples:", *lines]),
             formatter_class=HelpFormatter,
+            allow_abbrev=False,  # what is short today is ambiguous, or something else, when another flag comes
         )
+        self.other = other
+
+    def parse_known_args(self, args=None, namespace=None):
+        flags = self._option_string_actions
+        for word in sys.argv[1:] if args is None else args:
+            typed = word.partition("=")[0]
+            if word == "--":
+                break
+            if re.match(r"-[^\d.\s]\S*$", typed) and typed not in flags:
+                hint = self._flag_of_the_other(typed) or hint_for(typed, list(flags)) or ""
+                self.error(f"{reprlib.repr(typed)[1:-1]}: there is no such flag{hint and '; '}{hint}")
+        return super().parse_known_args(args, namespace)
+
+    def _flag_of_the_other(self, typed):
+        """A hint if it is a flag of the other command. Loaded only now: neither command needs the other's options."""
+        other = pkgutil.resolve_name(self.other)() if self.other else None
+        known = other and typed in other.parser()._option_string_actions
+        return f"{other.program} has it: leave it out" if known else None
 
     def error(self, message):
+        if message.startswith("unrecognized arguments: "):  # words that no flag comes before: flags are known by now
+            words = message.partition(": ")[2]
+            message = f"{words}: belongs to no flag; put a value with spaces in it into quotation marks"
         raise UsageError(f"{message} (see python {self.prog} --help)")
 
     def check_stored(self, values, where):

@@ -3,6 +3,7 @@
 from models.inference.export import SUFFIXES
 from options.base_options import BaseOptions
 from options.command_line import fraction, percentage, pixels, stretch, tiling
+from util.distributed import launched
 from util.errors import UsageError
 
 
@@ -12,6 +13,7 @@ class TestOptions(BaseOptions):
     __test__ = False  # not a test case, whatever its name suggests to pytest
 
     is_train = False
+    other = "options.train_options:TrainOptions"
     program = "test.py"
     usage = "--dataroot PATH --name NAME"
     description = "Enhance low-light images with the weights in CHECKPOINTS_DIR/NAME."
@@ -82,6 +84,11 @@ class TestOptions(BaseOptions):
 
     def check(self, opt):
         super().check(opt)
+        if len(opt.gpu_ids) > 1:
+            gpus = ",".join(map(str, opt.gpu_ids))
+            raise UsageError(f"--gpu_ids {gpus}: test.py computes on one GPU; choose one: --gpu_ids {opt.gpu_ids[0]}")
+        if launched():
+            raise UsageError("test.py is one process, and torchrun would do all images in each: type python test.py")
         if not opt.dataroot and not opt.export:
             raise UsageError("the following arguments are required: --dataroot (see python test.py --help)")
         if opt.gt_mean and not opt.reference:

@@ -5,6 +5,7 @@ from argparse import ArgumentTypeError, BooleanOptionalAction
 from models.ablation import PARTS
 from models.losses.edges import EDGE_FILTERS
 from models.losses.gan import GAN_MODES
+from models.losses.text_prior import clip_file
 from models.optim.schedules import POLICIES
 from options.base_options import BaseOptions
 from options.command_line import (
@@ -21,6 +22,7 @@ from options.command_line import (
     window,
 )
 from options.resume import adopt_architecture, adopt_stored_options
+from util.distributed import launched
 from util.errors import UsageError
 
 # Where the released code departs from the paper (docs/method.md, section 7): flag -> (paper's value, released value).
@@ -37,6 +39,7 @@ class TrainOptions(BaseOptions):
     """Training on DATAROOT/trainA and trainB."""
 
     is_train = True
+    other = "options.test_options:TestOptions"
     program = "train.py"
     usage = "--dataroot DIR --name NAME"
     description = "Train NeRCo on unpaired low-light and normal-light images."
@@ -193,6 +196,14 @@ class TrainOptions(BaseOptions):
 
     def check(self, opt):
         super().check(opt)
+        if len(opt.gpu_ids) > 1 and not launched():
+            gpus = ",".join(map(str, opt.gpu_ids))
+            raise UsageError(
+                f"--gpu_ids {gpus}: one process drives one GPU; for training on {len(opt.gpu_ids)} type "
+                f"torchrun --nproc_per_node={len(opt.gpu_ids)} train.py --gpu_ids {gpus} ..."
+            )
+        if opt.clip_path and not (opt.no_text or opt.dry_run):  # --dry_run lists it among all problems
+            clip_file(opt.clip_path)
         if opt.continue_train and "init_from" in opt.given:
             raise UsageError("--init_from starts a new run, --continue_train goes on with one: leave one of them out")
         crop, crops = f"--crop_size {opt.crop_size}", opt.preprocess.endswith("crop")

@@ -140,11 +140,18 @@ def test_derived_values():
         ("--val_ref x", "--val_dir"),
         ("--ema 1", "'1' is not a number from 0 to below 1"),
         ("--ablate nrn,colour", "'colour' is not a part; the parts are nrn"),
-        ("--unknown", "unrecognized"),
+        ("--suffix {netG.foo}", "{netG.foo} is not the name of a flag"),
+        ("--suffix {netG[0]}", "{netG[0]} is not"),
+        ("--suffix {netG:9999999999}", "is not the name of a flag"),
+        ("--suffix {", "{ is not the name of a flag"),
+        ("--suffix {dataroot}/x", "must be one name"),
+        ("--gpu_ids 0,-1", "'0,-1' is not a GPU number"),
+        ("--clip_path nonsense", "no weights of CLIP; or train without the text term: --no_text"),
+        ("my folder", "my folder: belongs to no flag; put a value with spaces"),
     ],
 )
 def test_refusals_are_one_line(flags, message):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises((UsageError, WorkError)) as caught:
         TrainOptions().parse([*NEEDED, *flags.split()])
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
@@ -247,3 +254,51 @@ def test_stored_values_pass_the_checks_of_typed_ones(flag, value, problem):
         TrainOptions().parser().check_stored({"size_multiple": 4, flag: value}, "saves/r/train_opt.json")
     assert str(caught.value).startswith(f"saves/r/train_opt.json: {flag}: {problem}")
     assert str(caught.value).endswith("; correct it, or remove this entry")
+
+
+@pytest.mark.parametrize("flag", ["name", "phase", "epoch"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "../esc",
+        "/abs",
+        "",
+        " ",
+        ".",
+        "..",
+        "a/b",
+        "a/",
+        "a\\b",
+        "a\nb",
+        "a\rb",
+        "a\x00b",
+        "a\x1bb",
+        "\x85",
+        "x" * 201,
+        "é" * 101,
+    ],
+)
+def test_a_name_is_one_folders_name(flag, value):
+    typed = {"name": "n", "dataroot": "d", flag: value}
+    with pytest.raises(UsageError, match=f"^--{flag} .*: must be one name") as caught:
+        TestOptions().parse([f"--{key}={text}" for key, text in typed.items()])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["my run 1", "..a", "a.b", "{x}", "a:b*?", "夜景", "😀" * 50, "\udcff"])
+def test_other_names_are_the_users_own_affair(name):
+    assert TestOptions().parse(["--dataroot", "d", "--name", name]).name == name
+
+
+def test_test_py_is_one_process_on_one_gpu(monkeypatch):
+    with pytest.raises(UsageError, match=r"test\.py computes on one GPU; choose one: --gpu_ids 1"):
+        TestOptions().parse([*NEEDED, "--gpu_ids", "1,0"])
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert TrainOptions().parse([*NEEDED, "--gpu_ids", "0,1"]).gpu_ids == [0, 1]
+    with pytest.raises(UsageError, match=r"type python test\.py"):
+        TestOptions().parse(NEEDED)
+
+
+def test_clip_may_be_missing_where_it_is_not_needed_or_all_problems_are_listed():
+    for flag in ("--no_text", "--dry_run"):
+        TrainOptions().parse([*NEEDED, "--clip_path", "nonsense", flag])
