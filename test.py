@@ -1,5 +1,10 @@
 """Enhance images: python test.py --dataroot ./dataset --name LSRW (--help lists the flags)."""
 
+from util.terminal import begin
+
+if __name__ == "__main__":
+    begin()  # the imports below take seconds: until they are done, Ctrl-C ends all in silence
+
 import os
 import sys
 from datetime import datetime
