@@ -27,6 +27,7 @@ from options.test_options import TestOptions
 from util.device import device_name, select_device
 from util.errors import WorkError, run_command
 from util.metrics.measurement import Measurement
+from util.precision import usable_amp
 from util.results.results import Results
 
 
@@ -34,6 +35,7 @@ def main():
     # Options, images, weights.
     opt = TestOptions().parse()
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
+    opt.amp = usable_amp(opt.amp, device, opt.force_amp)
     images = None if opt.export else create_dataset(opt)
     enhancer = Enhancer.from_checkpoint(weights, opt.epoch, device, opt.ema)
     check_architecture(opt, enhancer.options, opt.name)
