@@ -94,8 +94,8 @@ def test_every_problem_is_one_line(place):
         "trainA/coffee0.png: cannot read this image",
         "trainA/coffee2.png: cannot read this image",
         "trainB/chelsea1.png: cannot read this image",
-        "high/b.jpg: is 20x11 pixels, its image 20x10",
-        "--val_ref high: there is no image c",
+        "high/b.jpg: 20x11, the image is 20x10; not compared",
+        "low/c.png: no reference of this name in high",
         "taken/r: cannot be written to",
         "--clip_path nowhere: there are no weights of CLIP",
     ]

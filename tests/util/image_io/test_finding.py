@@ -47,11 +47,11 @@ def test_a_folder_can_be_left_out(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     link(tmp_path / "linked", tmp_path / "results")
-    assert found(tmp_path, without=tmp_path / "sub" / ".." / "results") == ["a.png", "sub/c.png"]
-    assert found(tmp_path, without=tmp_path / "nowhere") == ["a.png", "results/LSRW/b.png", "sub/c.png"]
-    assert found(tmp_path, without=tmp_path / "a.png") == ["a.png", "results/LSRW/b.png", "sub/c.png"]
-    assert found(tmp_path / "results", without=tmp_path / "results") == ["LSRW/b.png"]
-    assert found(tmp_path / "results" / "LSRW", without=tmp_path / "results") == ["b.png"]
+    assert found(tmp_path, without={tmp_path / "sub" / ".." / "results": "results"}) == ["a.png", "sub/c.png"]
+    assert found(tmp_path, without={tmp_path / "nowhere": "results"}) == ["a.png", "results/LSRW/b.png", "sub/c.png"]
+    assert found(tmp_path, without={tmp_path / "a.png": "a file"}) == ["results/LSRW/b.png", "sub/c.png"]
+    assert found(tmp_path / "results", without={tmp_path / "results": "results"}) == ["LSRW/b.png"]
+    assert found(tmp_path / "results" / "LSRW", without={tmp_path / "results": "results"}) == ["b.png"]
 
 
 def test_an_unreadable_subfolder_is_named(tmp_path, monkeypatch):
