@@ -129,6 +129,17 @@ def test_missing_and_empty_folders_are_both_reported(check, place):
     assert "all is well" not in out
 
 
+def test_what_is_left_out_is_a_warning(check, place):
+    (place / "val").mkdir()
+    photograph((20, 10)).save(place / "val" / "low1.png")
+    for name in ("dataset/trainA/x.heic", "dataset/trainB/.y.png", "val/z.txt"):
+        (place / name).touch()
+    status, out, lines = check("--val_dir", "val")
+    assert status == 0 and lines == []
+    for folder, what in (("dataset/trainA", "1 .heic"), ("dataset/trainB", "1 hidden"), ("val", "1 .txt")):
+        assert f"warning: left out of {folder}: {what}\n" in out
+
+
 def test_the_plan_begins_with_the_summary(check, capsys):
     out = check()[1]
     opt = options()

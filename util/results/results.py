@@ -160,9 +160,12 @@ class Results:
         self.waiting.append((pixels, sample, work))
 
     def _wait(self, pixels):
-        """Note what is done, until at most so many pixels wait; with 0 or less, until all is done."""
-        while self.waiting and (pixels <= 0 or sum(others for others, *_ in self.waiting) > pixels):
-            _, sample, work = self.waiting.popleft()
+        """Note what is done, and wait until at most so many pixels are not; with 0 or less, until all is done."""
+        while self.waiting:
+            _, sample, work = self.waiting[0]
+            if 0 < pixels >= sum(others for others, *_ in self.waiting) and not work.done():
+                break
+            self.waiting.popleft()
             try:
                 record = work.result()
             except WorkError as error:
@@ -178,7 +181,8 @@ class Results:
         try:
             append_record(self.journal, record)
         except (OSError, WorkError) as error:
-            self.unwritten = [f"{self.journal}: cannot be written to, so --skip_existing will not keep all ({error})"]
+            reason = getattr(error, "strerror", None) or error
+            self.unwritten = [f"{self.journal}: cannot be written to, so --skip_existing will not keep all ({reason})"]
 
     def _record(self, known, seconds, images):
         before, after = images()
