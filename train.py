@@ -27,7 +27,7 @@ def main():
     # Options, from the command line; a run that goes on keeps those it was started with.
     opt = TrainOptions().parse()
     if opt.dry_run:
-        return dry_run(opt, create_model)
+        return dry_run(opt)
     with distributed.processes(opt), interruptions() as interruption, memory_advice(LESS_MEMORY):
         return train(opt, interruption)
 

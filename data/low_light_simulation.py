@@ -9,7 +9,7 @@ place; a real one sees one colour, and the interpolation of the others spreads i
 """
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 # What `darken_at_random` draws from: how LOL's low-light images differ from normal-light ones of the same scenes.
 UNEVENNESS = 0.1  # at most, of the logarithm of the light: places that are lit less, as at night
@@ -21,9 +21,19 @@ SHOULDERS = (0.8, 0.998)  # how far the camera compressed the highlights of norm
 LAMP_ODDS = 0.35  # how often what the camera clipped is taken for a lamp or a sky
 LAMPS = (1.0, 60.0)  # how many times as bright it then is as the curve says
 CLIPPED = 220  # encoded values of all three colours from here to 255 are more and more taken for clipped
-FULL_WELLS = (1e4, 6e4)  # electrons, of green
-GAINS = (3.0, 1.0, 2.0)  # white balance amplifies red and blue, and with them their noise
-READ_NOISE = 4.0  # electrons
+FULL_WELLS = (2.4e4, 3.8e4)  # electrons, of green
+GAINS = (2.6, 1.0, 1.6)  # white balance amplifies red and blue, and with them their noise
+READ_NOISE = 6.0  # electrons
+SHARED = 0.25  # share of the noise's variance that all three colours have in common
+CLEAN_ODDS = 0.2  # how often a camera has taken most of the noise away,
+CLEAN = 10.0  # as if it had so many times the electrons
+
+# What `draw_darkness` and `with_black_parts` draw from.
+UNCHANGED_ODDS, BETWEEN_ODDS = 0.2, 0.25  # not darkened at all; darkened by less than low light is
+BLACK_ODDS = 0.25  # how often parts of a photograph become black
+BLACK_SHARE = (0.1, 0.8)  # of the pixels
+BLACK_PLACES = 3.0  # at most, of the logarithm of light: how much darker one place may be taken for than another
+BLACK_EDGES = (0.05, 1.0)  # of the logarithm of light: how gradually light turns to black
 
 
 def srgb_to_linear(encoded):
@@ -106,7 +116,56 @@ def scene_light(image, contrast, shoulder, lamps=1.0):
     return light * lamps ** (clipped**2)
 
 
-def darken_at_random(image, level, rng, scene=None):
+def draw_darkness(rng):
+    """How far a photograph is darkened on the way to low light, from 0, unchanged, to 1, for `darken_at_random`.
+
+    An enhancer that sees nothing but low light makes every image brighter, the well exposed ones, too.
+    """
+    kind = rng.random()
+    if kind < UNCHANGED_ODDS:
+        return 0.0
+    return rng.random() if kind < UNCHANGED_ODDS + BETWEEN_ODDS else 1.0
+
+
+def with_black_parts(image, rng):
+    """A photograph, in some cases (BLACK_ODDS) with its darkest parts black, as if taken at night.
+
+    What is black in normal light is black in low light, too. Without such images an enhancer lifts night skies to gray.
+
+    Args:
+        image: uint8 array (H, W, 3), sRGB.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        uint8 array (H, W, 3), sRGB.
+    """
+    if rng.random() >= BLACK_ODDS:
+        return image
+    gray = np.asarray(Image.fromarray(image).convert("L").filter(ImageFilter.BoxBlur(2))) / 255.0
+    light = np.log(srgb_to_linear(gray) + 1e-4) + rng.uniform(0, BLACK_PLACES) * uneven_light(*gray.shape, rng)
+    edge = np.exp(rng.uniform(*np.log(BLACK_EDGES)))
+    above = (light - np.quantile(light, rng.uniform(*BLACK_SHARE))) / edge
+    kept = 1.0 / (1.0 + np.exp(-np.clip(above, -50.0, 50.0)))
+    return to_pixels(srgb_to_linear(image / 255.0) * kept[..., None])
+
+
+def noisy(linear, full_wells, rng):
+    """Linear light with a sensor's noise, a part of which (SHARED) is the same in all three colours.
+
+    Args:
+        linear: float array (H, W, 3), from 0.
+        full_wells: electrons that a value of 1 stands for, of each colour.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        float64 array (H, W, 3), below 0 in places.
+    """
+    deviation = np.sqrt(linear / full_wells + (READ_NOISE / full_wells) ** 2)
+    own, common = rng.normal(size=linear.shape), rng.normal(size=(*linear.shape[:2], 1))
+    return linear + deviation * (np.sqrt(1 - SHARED) * own + np.sqrt(SHARED) * common)
+
+
+def darken_at_random(image, level, rng, scene=None, darkness=1.0):
     """Turn a photograph into one of the low-light ones that it could have been, to train on (``--lambda_simulation``).
 
     Args:
@@ -115,18 +174,23 @@ def darken_at_random(image, level, rng, scene=None):
         rng: `numpy.random.Generator`; the same state gives the same image.
         scene: uint8 array (h, w, 3), the whole of which ``image`` is a part, in any size: its mean is what is to reach
             ``level``, so that dark parts stay darker than others. None: the image itself.
+        darkness: how far on the way to there, in [0, 1]; 0 leaves the image as it is, without noise.
 
     Returns:
         uint8 array (H, W, 3), sRGB.
     """
-    full_well = np.exp(rng.uniform(*np.log(FULL_WELLS)))
+    if darkness == 0:
+        return image
+    scene = image if scene is None else scene
+    level = level**darkness * max(level, scene.mean()) ** (1 - darkness)
+    full_well = np.exp(rng.uniform(*np.log(FULL_WELLS))) * (CLEAN if rng.random() < CLEAN_ODDS else 1.0)
     lamps = np.exp(rng.uniform(*np.log(LAMPS))) if rng.random() < LAMP_ODDS else 1.0
-    curve = rng.uniform(*CONTRASTS), rng.uniform(*SHOULDERS), lamps
+    curve = rng.uniform(*CONTRASTS) ** darkness, rng.uniform(*SHOULDERS) * darkness, lamps**darkness
     light = rng.uniform(0, UNEVENNESS) * uneven_light(*image.shape[:2], rng)
     cast = rng.normal(*WARMTH) * np.array((1, 0, -1)) + rng.normal(0, CAST, 3) * (1, 0, 1)
-    exposure = exposure_for(level, scene_light(image if scene is None else scene, *curve))
-    exposure = np.minimum(1.0, exposure * np.exp(light[..., None] + cast))
-    return to_pixels(expose(scene_light(image, *curve), exposure, rng, full_well / np.array(GAINS), READ_NOISE))
+    exposure = exposure_for(level, scene_light(scene, *curve))
+    exposure = np.minimum(1.0, exposure * np.exp(darkness * (light[..., None] + cast)))
+    return to_pixels(noisy(scene_light(image, *curve) * exposure, full_well / np.array(GAINS), rng))
 
 
 def exposure_for(level, linear):

@@ -8,7 +8,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from data.cache import ImageCache
-from data.low_light_simulation import darken_at_random
+from data.low_light_simulation import darken_at_random, draw_darkness, with_black_parts
 from data.transforms import preprocess, resized
 from util.errors import WorkError
 from util.image_io.finding import domain_folders, look_through
@@ -46,7 +46,8 @@ class UnalignedDataset(Dataset):
     def __getitem__(self, key):
         """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str}.
 
-        With ``--lambda_simulation``, also "sim_A": B darkened by simulation, until it is as dark as A as a whole.
+        With ``--lambda_simulation``, also "sim_A": B darkened by simulation, until it is as dark as A as a whole, in
+        some samples less or not at all; and in some, parts of B are black.
 
         An image that cannot be read gives the WorkError instead: raised in a worker process it would lose its
         type and its one line.
@@ -61,6 +62,9 @@ class UnalignedDataset(Dataset):
         a_path = self.a_paths[index % len(self.a_paths)]
         b_path = self.b_paths[index % len(self.b_paths)] if self.opt.serial_batches else rng.choice(self.b_paths)
         low, normal = self.cache.open(a_path), self.cache.open(b_path)
+        if self.opt.lambda_simulation:
+            night = random.Random(f"{self.opt.seed} {epoch} {index} night").getrandbits(64)
+            normal = Image.fromarray(with_black_parts(np.asarray(normal), np.random.default_rng(night)))
         a, b = self._prepare(low, rng), self._prepare(normal, rng)
         if b.size != a.size:
             b = b.resize(a.size, Image.Resampling.BICUBIC)
@@ -72,7 +76,8 @@ class UnalignedDataset(Dataset):
         found = {"B": to_tensor(image)}
         if self.opt.lambda_simulation:
             noise = np.random.default_rng(rng.getrandbits(64))
-            dark = darken_at_random(np.asarray(image), _overview(low).mean(), noise, _overview(whole))
+            level, darkness = _overview(low).mean(), draw_darkness(noise)
+            dark = darken_at_random(np.asarray(image), level, noise, _overview(whole), darkness)
             found["sim_A"] = to_tensor(Image.fromarray(dark))
         return found
 

@@ -6,6 +6,8 @@ from models.networks.layers import init_weights
 from models.networks.mask_extractor import MaskExtractor
 from models.networks.nrn import NRN
 
+GENERATIVE = ("Pre", "G_A", "G_B", "H")  # the networks that make images; the others are discriminators
+
 # What --ablate can remove, and what then happens.
 PARTS = {
     "nrn": "no normalisation: the enhancer is given the image twice",
@@ -25,20 +27,23 @@ def parts_of(opt):
     return parts | {"text": not opt.no_text, "simulation": opt.lambda_simulation > 0}
 
 
-def generative_parts(ablated):
-    """Names of the networks that produce images, without those that ``--ablate`` removes."""
-    return ["Pre"] * ("nrn" not in ablated) + ["G_A", "G_B"] + ["H"] * ("mask" not in ablated)
+def networks_of(has):
+    """Names of the networks of a run, those that make images first; a discriminator without fakes is left out, too.
 
-
-def discriminative_parts(ablated):
-    """Names of the discriminators; one that would have no fakes to judge is left out, too."""
-    normalises, degrades = "nrn" not in ablated, "dual_loop" not in ablated
-    parts = []
-    if "color" not in ablated:
-        parts += ["D_A"] + ["D_B"] * (degrades or normalises)
-    if "edge" not in ablated:
-        parts += ["D_A_edge"] + ["D_B_edge"] * degrades
-    return parts
+    Args:
+        has: what ``parts_of`` gives.
+    """
+    needed = {
+        "Pre": has["nrn"],
+        "G_A": True,
+        "G_B": True,
+        "H": has["mask"],
+        "D_A": has["color"],
+        "D_B": has["color"] and (has["dual_loop"] or has["nrn"]),
+        "D_A_edge": has["edge"],
+        "D_B_edge": has["edge"] and has["dual_loop"],
+    }
+    return [name for name, wanted in needed.items() if wanted]
 
 
 def build_part(name, opt):
@@ -48,7 +53,7 @@ def build_part(name, opt):
         network = NRN(coords=opt.nrn_coords, **shape)
     elif name == "H":
         network = MaskExtractor(**shape)
-    elif name.startswith("G"):
+    elif name in GENERATIVE:
         network = build_generator(opt.netG, 6 if name == "G_A" else 3, **shape)
     else:
         network = build_discriminator(opt.netD, 3, opt.ndf, opt.n_layers_D, opt.norm)

@@ -6,7 +6,7 @@ Read ``optimize_parameters`` first: ``forward``, ``backward_G`` and ``backward_D
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from models.ablation import build_part, discriminative_parts, generative_parts, parts_of
+from models.ablation import GENERATIVE, build_part, networks_of, parts_of
 from models.base_model import BaseModel
 from models.enhancer import NETWORKS
 from models.losses.edges import EdgeFilter
@@ -37,8 +37,9 @@ class NeRCoModel(BaseModel):
 
         # The networks, under their names in a checkpoint. The release names a discriminator after the loop it serves:
         # D_A judges domain B.
-        self.generative, self.discriminative = generative_parts(opt.ablate), discriminative_parts(opt.ablate)
-        self.model_names = (*self.generative, *self.discriminative)
+        self.model_names = networks_of(self.has)
+        self.generative = [name for name in self.model_names if name in GENERATIVE]
+        self.discriminative = [name for name in self.model_names if name not in GENERATIVE]
         stored = torch.channels_last if opt.channels_last else torch.contiguous_format
         self.layout = torch.channels_last if self.device.type == "cpu" else stored  # of images
         networks = {name: build_part(name, opt).to(self.device, memory_format=stored) for name in self.model_names}

@@ -95,7 +95,7 @@ class BaseOptions:
         add("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
 
         add = groups["networks"].add_argument
-        add("--ngf", type=positive, default=64, help="width of the generators, channels; 16 or more")
+        add("--ngf", type=positive, default=64, help="width of the generators, channels")
         add("--ndf", type=positive, default=64, help="width of the discriminators, channels")
         add("--netG", choices=GENERATORS, default="resnet_9blocks", help="generators: the enhancer and the degrader")
         add("--netD", choices=DISCRIMINATORS, default="basic", help="discriminators")
@@ -169,8 +169,6 @@ class BaseOptions:
             raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")
         if (opt.input_nc, opt.output_nc) != (3, 3):
             raise UsageError("--input_nc and --output_nc: only 3 works, the method is made for colour images")
-        if opt.ngf < 16:
-            raise UsageError(f"--ngf {opt.ngf}: must be 16 or more, the mask extractor squeezes ngf to ngf / 16 values")
         if opt.dropout and opt.no_dropout:
             raise UsageError("--dropout and --no_dropout contradict each other: leave one out")
 

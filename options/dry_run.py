@@ -12,6 +12,7 @@ from clip.tokenizer import PROMPT_TOKENS, missing_vocabulary
 from clip.weights import missing_weights
 from data import create_dataset
 from data.survey import ImageSurvey
+from models import create_model
 from models.losses.text_prior import CLIP_NAME
 from util import distributed
 from util.checkpoint import refuse_other_weights
@@ -22,21 +23,20 @@ from util.monitor.summary import amount, course, disk_needed, memory_needed, pri
 from util.monitor.validation import find_validation
 
 
-def dry_run(opt, create_model):
+def dry_run(opt):
     """Check data, weights, CLIP, validation images and places; print the plan, then every problem in one line.
 
     Of several processes the first one does that; the others only look for their device.
 
     Args:
         opt: the options of training.
-        create_model: makes the model from options.
 
     Returns:
         The exit status: 0 if training can start, 1 if work would fail, 2 if nothing but the usage is wrong.
     """
     with distributed.processes(opt):
         if distributed.is_main():
-            return DryRun(opt).report(create_model)
+            return DryRun(opt).report()
         select_device(opt.gpu_ids)
         return 0
 
@@ -57,7 +57,7 @@ class DryRun:
             if str(error) not in map(str, self.problems):
                 self.problems.append(error)
 
-    def report(self, create_model):
+    def report(self):
         """Do all checks and print what they found; returns the exit status."""
         images = ImageSurvey(self.opt)
         self.problems += images.problems
@@ -67,7 +67,7 @@ class DryRun:
             self.check_place(folder)
         with self.noting_a_problem():
             refuse_other_weights(self.opt, self.folder)
-        model, progress = self.check_model(create_model)
+        model, progress = self.check_model()
         if model and images.complete:
             self.print_plan(model, progress, images)
         for warning in self.warnings:
@@ -104,7 +104,7 @@ class DryRun:
                 reason = f"{existing}: {(error.strerror or str(error)).lower()}"
                 raise WorkError(f"{folder}: cannot be written to ({reason}); choose another place") from error
 
-    def check_model(self, create_model):
+    def check_model(self):
         """Build the model with all that is there without a download, and load what a run goes on from.
 
         Returns:

@@ -97,6 +97,8 @@ def load_network(network, state, source):
     Raises:
         WorkError: lists the keys that are missing or foreign and the shapes that differ.
     """
+    if hasattr(network, "take_shape"):
+        network.take_shape(state)
     instance_norms = {name for name, module in network.named_modules() if isinstance(module, nn.InstanceNorm2d)}
     state = {key: value for key, value in state.items() if key.rpartition(".")[0] not in instance_norms}
     expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}

@@ -31,18 +31,18 @@ class ImagePool:
 
     def _exchange(self, image):  # (1, C, H, W)
         if len(self.images) < self.size:
-            self.images.append(image)
+            self.images.append(image.clone())  # a view would keep the whole batch
             return image
         if self.rng.random() < 0.5:
             return image
         place = self.rng.randrange(self.size)
-        old, self.images[place] = self.images[place], image
+        old, self.images[place] = self.images[place], image.clone()
         return old.to(image.device)
 
     def state_dict(self):
-        """Its images and the state of its random choices, in types that ``weights_only`` loading accepts."""
+        """Images (on the CPU) and the state of the random choices, in types that ``weights_only`` loading accepts."""
         version, words, gauss = self.rng.getstate()
-        return {"images": self.images, "rng": [version, list(words), gauss]}
+        return {"images": [image.cpu() for image in self.images], "rng": [version, list(words), gauss]}
 
     def load_state_dict(self, state):
         self.images = list(state["images"])

@@ -57,20 +57,20 @@ class Inference:
             WorkError: the batch does not fit into memory in any way.
         """
         size = f"{low.shape[3]}x{low.shape[2]}"
-        ways = self._ways(low, size)
-        for number, (name, way) in enumerate(ways):
+        plans = self._plans(low, size)
+        for number, (name, run) in enumerate(plans):
             try:
-                return tuple(x.float().cpu() for x in way(low))
+                return tuple(x.float().cpu() for x in run(low))
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            if number + 1 < len(ways):
-                self._say_once(f"{size}: out of memory {name}; going on {ways[number + 1][0]}")
-        raise WorkError(f"{size}: not enough memory for this image {ways[-1][0]}; free some, or make it smaller")
+            if number + 1 < len(plans):
+                self._say_once(f"{size}: out of memory {name}; going on {plans[number + 1][0]}")
+        raise WorkError(f"{size}: not enough memory for this image {plans[-1][0]}; free some, or make it smaller")
 
-    def _ways(self, low, size):
+    def _plans(self, low, size):
         """What is tried one after the other: [(description, function of the batch)]."""
         whole = ("as a whole", self._whole)
         bands = ("in bands of rows", self._bands)
@@ -84,12 +84,12 @@ class Inference:
         for_whole, for_bands = self._needed(low)
         if for_whole <= (min(free, WHOLE_ON_CPU) if self.device.type == "cpu" else free):
             return [whole, bands, frugal, *on_cpu]
-        ways = [bands, frugal, *on_cpu] if for_bands <= free else [frugal, *on_cpu]
+        plans = [bands, frugal, *on_cpu] if for_bands <= free else [frugal, *on_cpu]
         self._say_once(
-            f"{size}: computed {ways[0][0]}; as a whole it would take about {for_whole / 2**30:.1f} GiB of memory, "
+            f"{size}: computed {plans[0][0]}; as a whole it would take about {for_whole / 2**30:.1f} GiB of memory, "
             f"of which {free / 2**30:.1f} GiB can be had"
         )
-        return ways
+        return plans
 
     def _needed(self, low):
         """Estimates of the peak of memory, bytes: as a whole, and in bands."""

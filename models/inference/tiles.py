@@ -180,10 +180,10 @@ def statistics(source):
     """
     count, mean, squares = 0, 0.0, 0.0  # squares: the sum of squared distances from the mean
     for _, _, rows in source.bands():
-        here = rows.shape[2] * rows.shape[3]
+        added = rows.shape[2] * rows.shape[3]
         centre, variance = (x.double() for x in channel_statistics(full(rows)))
-        away = centre - mean
-        squares = squares + variance * here + away**2 * (count * here / (count + here))
-        mean = mean + away * (here / (count + here))
-        count += here
+        shift = centre - mean
+        squares = squares + variance * added + shift**2 * (count * added / (count + added))
+        mean = mean + shift * (added / (count + added))
+        count += added
     return mean, squares / count

@@ -51,7 +51,8 @@ class LayerInstanceNorm(nn.Module):
         narrow = x.dtype in (torch.float16, torch.bfloat16)
         if x.is_cuda or narrow or torch.is_grad_enabled() or torch.jit.is_tracing():
             instance = each_normed(x, self.eps, self.instance_gain, self.bias)
-            return instance + F.group_norm(x, 1, self.layer_gain, eps=self.eps)
+            # Autocast on a GPU computes group norms in single precision; the next layer is to get x's.
+            return (instance + F.group_norm(x, 1, self.layer_gain, eps=self.eps)).to(x.dtype)
         scale, shift = self.coefficients(*channel_statistics(x))
         return torch.addcmul(shift, x, scale, out=x)
 

@@ -20,7 +20,6 @@ EDGE_FILTERS = {
     "laplacian4": ([[0, 1, 0], [1, -4, 1], [0, 1, 0]],),
     "laplacian8": ([[1, 1, 1], [1, -8, 1], [1, 1, 1]],),
 }
-PROJECTIONS = ("fixed", "random")
 
 
 class EdgeFilter(nn.Module):

@@ -5,12 +5,9 @@ import torch.nn.functional as F
 
 from util.precision import full, in_full_precision
 
-# Orthonormal axes of RGB: brightness; red against blue; green against both.
-OPPONENT = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
-OPPONENT /= OPPONENT.norm(dim=1, keepdim=True)
-# Of squared differences along the last two. Photographs vary along green least of all, and with equal weights greens
+# Of squared differences of the two colours. Photographs vary along green least of all, and with equal weights greens
 # and reds are learned last.
-COLOUR_WEIGHTS = torch.tensor([2.0, 10.0])
+RED_BLUE_WEIGHT, GREEN_WEIGHT = 2.0, 10.0
 STRUCTURE_WEIGHT = 0.2  # of 1 - SSIM beside those distances; about a quarter of the whole
 C1, C2 = (2 * 0.01) ** 2, (2 * 0.03) ** 2  # what keeps SSIM's fractions finite, for values that span 2
 
@@ -29,10 +26,14 @@ def opponent_distance(x, y):
     difference with their median, which is gray, but a squared one with their mean, which leads on to colours.
     """
     with in_full_precision(x):
-        difference = full(x) - full(y)
-        along = torch.einsum("oc,nchw->nohw", OPPONENT.to(difference), difference)
-        of_colours = COLOUR_WEIGHTS.to(difference) * along[:, 1:].square().mean((0, 2, 3))
-        return along.abs().mean() + of_colours.sum()
+        red, green, blue = (full(x) - full(y)).unbind(1)  # (N, H, W) each
+        # Orthonormal axes of RGB, in numbers: constant tensors would be copied to a GPU at every step.
+        brightness = (red + green + blue) / 3**0.5
+        red_against_blue = (red - blue) / 2**0.5
+        green_against_both = (red - 2 * green + blue) / 6**0.5
+        absolute = sum(axis.abs().mean() for axis in (brightness, red_against_blue, green_against_both)) / 3
+        squared = RED_BLUE_WEIGHT * red_against_blue.square().mean() + GREEN_WEIGHT * green_against_both.square().mean()
+        return absolute + squared
 
 
 def restoration_distance(x, y):

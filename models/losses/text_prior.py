@@ -36,8 +36,7 @@ def load_clip(path):
 
 def text_prior_of(opt, clip_model):
     """The text prior that the options describe: reads prompt_low, prompt_high, clip_input, clip_path."""
-    folder = opt.clip_path and (opt.clip_path if Path(opt.clip_path).is_dir() else Path(opt.clip_path).parent)
-    return TextPrior(clip_model, opt.prompt_low, opt.prompt_high, opt.clip_input, folder)
+    return TextPrior(clip_model, opt.prompt_low, opt.prompt_high, opt.clip_input, opt.clip_path)
 
 
 class TextPrior(nn.Module):
@@ -48,16 +47,17 @@ class TextPrior(nn.Module):
         prompts_low, prompts_high: lists of texts; the features of several are averaged.
         clip_input: ``normalized``: bicubic resizing and CLIP's mean and deviation on [0, 1] values; ``raw``, as
             the released code: bilinear, the [-1, 1] values as they are. Both with antialiasing.
-        vocabulary_folder: where the vocabulary for other than the default prompts is looked for first.
+        vocabulary: the folder, or a file of the folder, in which the vocabulary for other than the default prompts is
+            looked for first.
     """
 
-    def __init__(self, clip_model, prompts_low, prompts_high, clip_input="normalized", vocabulary_folder=None):
+    def __init__(self, clip_model, prompts_low, prompts_high, clip_input="normalized", vocabulary=None):
         super().__init__()
         self.clip = clip_model.requires_grad_(False).eval()
         self.clip_input = clip_input
         self.side = getattr(clip_model, "input_resolution", 224)
         context = getattr(clip_model, "context_length", 77)
-        tokens = clip.tokenize([*prompts_low, *prompts_high], context, download_root=vocabulary_folder)
+        tokens = clip.tokenize([*prompts_low, *prompts_high], context, download_root=vocabulary)
         with torch.no_grad():
             features = F.normalize(clip_model.encode_text(tokens.to(clip_model.logit_scale.device)), dim=-1)
         domains = [features[: len(prompts_low)], features[len(prompts_low) :]]

@@ -22,7 +22,7 @@ class PatchDiscriminator(nn.Module):
             layers += [
                 nn.Conv2d(width, wider, 4, stride=stride, padding=1, bias=conv_has_bias(norm)),
                 norm_layer(norm, wider),
-                nn.LeakyReLU(0.2, inplace=True),
+                nn.LeakyReLU(0.2),  # not in place: see ``ReLU`` in layers.py
             ]
             width = wider
         self.model = nn.Sequential(*layers, nn.Conv2d(width, 1, 4, stride=1, padding=1))
@@ -42,7 +42,7 @@ class PixelDiscriminator(nn.Module):
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(ndf, 2 * ndf, 1, bias=bias),
             norm_layer(norm, 2 * ndf),
-            nn.LeakyReLU(0.2, inplace=True),
+            nn.LeakyReLU(0.2),
             nn.Conv2d(2 * ndf, 1, 1, bias=bias),
         )
 

@@ -1,6 +1,7 @@
 """Layers that several networks share: norms, the residual block, the ResNet trunk, weight initialisation."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from models.kernels.norms import InstanceNorm, LayerInstanceNorm
@@ -28,6 +29,14 @@ def conv_has_bias(norm):
     return norm == "instance"
 
 
+class ReLU(nn.ReLU):
+    """max(x, 0), in place unless gradients are asked for: what a norm gives is a view, and autograd copies a view that
+    is written to, three times in a training step."""
+
+    def forward(self, x):
+        return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
 class ResidualBlock(nn.Module):
     """x + branch(x): two 3x3 convolutions with reflection padding, no ReLU after the sum.
 
@@ -41,7 +50,7 @@ class ResidualBlock(nn.Module):
             nn.ReflectionPad2d(1),
             Conv3x3(channels, channels, bias=bias),
             norm_layer(norm, channels),
-            nn.ReLU(inplace=True),
+            ReLU(),
             *([nn.Dropout(0.5)] if dropout else []),
             nn.ReflectionPad2d(1),
             Conv3x3(channels, channels, bias=bias),
@@ -62,20 +71,20 @@ def resnet_trunk(in_channels, ngf, norm, dropout, n_blocks):
         nn.ReflectionPad2d(3),
         nn.Conv2d(in_channels, ngf, 7, bias=bias),
         norm_layer(norm, ngf),
-        nn.ReLU(inplace=True),
+        ReLU(),
     ]
     for width in (ngf, 2 * ngf):  # down to a quarter of the resolution
         layers += [
             nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias),
             norm_layer(norm, 2 * width),
-            nn.ReLU(inplace=True),
+            ReLU(),
         ]
     layers += [ResidualBlock(4 * ngf, norm, dropout) for _ in range(n_blocks)]
     for width in (4 * ngf, 2 * ngf):  # and back up
         layers += [
             nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
             norm_layer(norm, width // 2),
-            nn.ReLU(inplace=True),
+            ReLU(),
         ]
     return layers
 

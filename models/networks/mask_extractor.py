@@ -3,32 +3,43 @@
 import torch
 from torch import nn
 
-from models.networks.layers import ResidualBlock, conv_has_bias, norm_layer
+from models.networks.layers import ReLU, ResidualBlock, conv_has_bias, norm_layer
 
 
 class MaskExtractor(nn.Module):
     """Channel attention, then spatial attention, on three residual blocks at full resolution.
 
     Args:
-        ngf: width of the features, 16 or more (the channel attention squeezes 2 ngf to ngf / 16 values).
+        ngf: width of the features.
         norm, dropout: as in the generators.
+        units: values that the channel attention squeezes 2 ngf to. None: ngf / 16 as released, but at least 4: a
+            single one, behind its ReLU, is dead from the start with most seeds, and the mask 0.5 everywhere.
     """
 
-    def __init__(self, ngf=64, norm="instance", dropout=False):
+    def __init__(self, ngf=64, norm="instance", dropout=False, units=None):
         super().__init__()
+        units = max(4, ngf // 16) if units is None else units
         self.output = nn.Conv2d(ngf, 3, 7)  # first: the order of the keys in the released files
         self.model = nn.Sequential(
             nn.ReflectionPad2d(3),
             nn.Conv2d(3, ngf, 7, bias=conv_has_bias(norm)),
             norm_layer(norm, ngf),
-            nn.ReLU(inplace=True),
+            ReLU(),
             *[ResidualBlock(ngf, norm, dropout) for _ in range(3)],
             nn.ReflectionPad2d(3),
         )
-        self.fc1 = nn.Conv2d(2 * ngf, ngf // 16, 1, bias=False)
-        self.fc2 = nn.Conv2d(ngf // 16, 2 * ngf, 1, bias=False)
+        self.fc1 = nn.Conv2d(2 * ngf, units, 1, bias=False)
+        self.fc2 = nn.Conv2d(units, 2 * ngf, 1, bias=False)
         self.conv1 = nn.Conv2d(2, 1, 7, bias=False)
         self.conv_ca = nn.Conv2d(2 * ngf, ngf, 1, bias=False)
+
+    def take_shape(self, state):
+        """Take over the number of units of a state dict: those of earlier narrow networks had fewer than 4."""
+        units = len(state.get("fc1.weight", self.fc1.weight))
+        for layer, name, dim in ((self.fc1, "out_channels", 0), (self.fc2, "in_channels", 1)):
+            if getattr(layer, name) != units:
+                setattr(layer, name, units)
+                layer.weight.data = layer.weight.data.narrow(dim, 0, 1).repeat_interleave(units, dim)
 
     def forward(self, x):
         """The residual and the mask of an image.

@@ -14,7 +14,6 @@ from models.networks.layers import resnet_trunk
 from util.precision import in_full_precision
 
 FREQUENCIES = 8  # L of the positional encoding: sin and cos of 2^l pi c for l = 0 .. L - 1
-COORDS = ("absolute", "cancelled")
 
 # At inference the MLP runs over strips of rows, so that its activations stay near this many values
 # whatever the size of the image (16 MiB in single precision, a size that stays near the caches).

@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 
 from data.low_light_simulation import (
+    BETWEEN_ODDS,
     CONTRASTS,
+    SHARED,
     SHOULDERS,
+    UNCHANGED_ODDS,
     darken_at_random,
+    draw_darkness,
     linear_to_srgb,
+    noisy,
     scene_light,
     srgb_to_linear,
+    with_black_parts,
 )
 from sample_images import photograph
 
@@ -53,6 +59,56 @@ def test_noise_is_as_strong_as_each_channel_is_amplified():
     # Neighbours get as good as the same light, so that what is between them is noise.
     red, green, blue = np.mean([np.diff(image, axis=1).std((0, 1)) for image in dark], axis=0)
     assert red > 1.1 * blue > 1.2 * green > 0
+
+
+def test_noise_has_the_strength_of_its_light_and_a_part_that_colours_share():
+    full_wells = np.array((1e4, 2e4, 4e4))
+    for light in (0.0, 0.01, 0.2):
+        noise = noisy(np.full((300, 300, 3), light), full_wells, np.random.default_rng(0)) - light
+        expected = np.sqrt(light / full_wells + (6.0 / full_wells) ** 2)
+        assert noise.std((0, 1)) == pytest.approx(expected, rel=0.02)
+        assert np.abs(noise.mean((0, 1)) / expected).max() < 0.02
+        correlations = np.corrcoef(noise.reshape(-1, 3).T)[np.triu_indices(3, 1)]
+        assert correlations == pytest.approx(SHARED, abs=0.02)
+
+
+def test_on_the_way_to_low_light_images_become_darker_bit_by_bit():
+    bright = np.asarray(photograph((64, 48)))
+    assert darken_at_random(bright, 10.0, np.random.default_rng(0), None, 0.0) is bright
+    steps = (0.02, 0.25, 0.5, 0.75, 1.0)
+    means = [
+        np.mean([darken_at_random(bright, 10.0, np.random.default_rng(seed), None, step).mean() for seed in range(8)])
+        for step in steps
+    ]
+    assert means == pytest.approx([10.0**step * bright.mean() ** (1 - step) for step in steps], rel=0.1)
+    nearly = [darken_at_random(bright, 10.0, np.random.default_rng(seed), None, 0.02) for seed in range(8)]
+    assert np.mean(np.abs(np.array(nearly, float) - bright)) < 6  # colours, curve and highlights are nearly its own
+
+
+def test_some_images_stay_some_get_as_dark_as_low_light():
+    rng = np.random.default_rng(0)
+    found = np.array([draw_darkness(rng) for _ in range(4000)])
+    assert found.min() == 0 and found.max() == 1
+    assert (found == 0).mean() == pytest.approx(UNCHANGED_ODDS, abs=0.03)
+    between = found[(found > 0) & (found < 1)]
+    assert len(between) / len(found) == pytest.approx(BETWEEN_ODDS, abs=0.03)
+    assert between.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_what_becomes_black_is_what_was_dark(monkeypatch):
+    bright = np.asarray(photograph((96, 64)))
+    found = [with_black_parts(bright, np.random.default_rng(seed)) for seed in range(60)]
+    assert 0.5 < np.mean([image is bright for image in found]) < 0.95
+    monkeypatch.setattr("data.low_light_simulation.BLACK_ODDS", 1)
+    black = []
+    for seed in range(40):
+        image = with_black_parts(bright, np.random.default_rng(seed))
+        assert image.shape == bright.shape and image.dtype == np.uint8 and (image <= bright + 1.0).all()
+        dark = image.max(2) < 4
+        black.append(dark.mean())
+        if 0.1 < black[-1] < 0.9:
+            assert bright[dark].mean() < bright[~dark].mean()
+    assert np.mean(black) > 0.15 and max(black) > 0.5 and max(black) < 0.9
 
 
 def test_low_light_is_tinted_mostly_between_warm_and_cool():

@@ -86,7 +86,7 @@ import torch
 from data.aligned_dataset import AlignedDataset
 from models.losses.edges import EdgeFilter
 from models.networks.generators import build_generator
-from models.losses.losses import gray_world
+from models.losses.restoration import gray_world
 from options.train_options import TrainOptions
 
 x = torch.rand(2, 6, 12, 16)

@@ -10,6 +10,10 @@ from models import create_model
 from options.train_options import TrainOptions
 from stub_clip import StubCLIP
 
+SINGLE = 5e-3  # of gradients in single precision
+# The channel attention sees the maximum of each channel. Its place, and with it the gradient, hangs on the last digits:
+# off by 1.3 % with one thread of a Xeon, 0.3 % with two. In double precision it agrees to 1e-9 like all else.
+CHANNEL_ATTENTION = 6
 NETS = ("Pre", "H", "G_A", "G_B", "D_A", "D_B", "D_A_edge", "D_B_edge")
 
 
@@ -52,7 +56,9 @@ def check_gradients(network, name, expected, tolerance):
     for key, parameter in network.named_parameters():
         if not norm_before_instance_norm(name, key):
             found = parameter.grad.norm().item()
-            assert found == pytest.approx(expected["grad_l2_per_tensor"][key], rel=tolerance), (name, key)
+            loose = CHANNEL_ATTENTION if (name, tolerance) == ("H", SINGLE) and key.startswith(("fc", "conv_ca")) else 1
+            expected_norm = expected["grad_l2_per_tensor"][key]
+            assert found == pytest.approx(expected_norm, rel=loose * tolerance), (name, key)
     total = math.sqrt(sum(parameter.grad.square().sum().item() for parameter in network.parameters()))
     assert total == pytest.approx(expected["grad_l2"], rel=tolerance), name
 
@@ -64,7 +70,7 @@ def test_first_step_in_single_precision():
     reported = model.optimize_parameters()
     check_losses(model, reported, expected, 1e-5)
     for name in NETS:
-        check_gradients(model.networks()[name], name, expected["nets"][name], 5e-3)
+        check_gradients(model.networks()[name], name, expected["nets"][name], SINGLE)
     for name in ("fake_A", "fake_B"):
         torch.testing.assert_close(getattr(model, name).detach(), golden[f"{name}_1"], atol=1e-4, rtol=0)
 

@@ -1,5 +1,6 @@
 """--lambda_simulation: normal-light images are darkened by simulation, and the enhancer is to undo it."""
 
+import numpy as np
 import pytest
 import torch
 from skimage.metrics import structural_similarity
@@ -16,20 +17,13 @@ from util.monitor.loss_log import read_losses
 STAGES = ["real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B", "sim_A", "sim_B"]
 
 
+def training_data(folder, *flags):
+    needed = f"--dataroot {folder} --name n --num_threads 0 --preprocess crop --crop_size 24"
+    return create_dataset(TrainOptions().parse([*needed.split(), *flags]))
+
+
 def batches(folder, *flags):
-    needed = [
-        "--dataroot",
-        str(folder),
-        "--name",
-        "n",
-        "--num_threads",
-        "0",
-        "--preprocess",
-        "crop",
-        "--crop_size",
-        "24",
-    ]
-    data = create_dataset(TrainOptions().parse([*needed, *flags]))
+    data = training_data(folder, *flags)
     data.start_epoch(1)
     return list(data)
 
@@ -49,8 +43,10 @@ def changed(model, before):
     return {name for name in pairs if not all(torch.equal(x, y) for x, y in pairs[name])}
 
 
-def test_a_sample_holds_the_darkened_image_and_is_otherwise_the_same(tmp_path):
+def test_a_sample_holds_the_darkened_image_and_is_otherwise_the_same(tmp_path, monkeypatch):
     training_folder(tmp_path)
+    monkeypatch.setattr("data.low_light_simulation.BLACK_ODDS", 0)
+    monkeypatch.setattr("data.unaligned_dataset.draw_darkness", lambda rng: 1.0)
     without, given = batches(tmp_path), batches(tmp_path, "--lambda_simulation", "1")
     for plain, batch in zip(without, given, strict=True):
         assert "sim_A" not in plain
@@ -60,6 +56,19 @@ def test_a_sample_holds_the_darkened_image_and_is_otherwise_the_same(tmp_path):
         assert batch["sim_A"].mean() + 1 == pytest.approx(batch["A"].mean() + 1, rel=0.5)
     workers = batches(tmp_path, "--lambda_simulation", "1", "--num_threads", "2")
     assert all(torch.equal(a["sim_A"], b["sim_A"]) for a, b in zip(given, workers, strict=True))
+
+
+def test_samples_are_darkened_more_or_less_and_in_some_parts_are_black(tmp_path):
+    training_folder(tmp_path)
+    data = training_data(tmp_path, "--lambda_simulation", "1")
+    ratios, blacks = [], []
+    for epoch in range(1, 31):
+        data.start_epoch(epoch)
+        for batch in data:
+            ratios.append(((batch["sim_A"].mean() + 1) / (batch["B"].mean() + 1)).item())
+            blacks.append((batch["B"].amax(1) < -0.99).float().mean().item())
+    assert 0.05 < np.mean([ratio == 1 for ratio in ratios]) < 0.4 and np.mean([ratio < 0.5 for ratio in ratios]) > 0.4
+    assert 0.1 < np.mean([share > 0.05 for share in blacks]) < 0.45
 
 
 @pytest.mark.parametrize("flags", [[], ["--ablate", "nrn,mask,dual_loop"], ["--norm", "batch"]])

@@ -48,7 +48,7 @@ def check(place, capsys, monkeypatch):
     def call(*flags, text=False):
         before = everything_in(place)
         capsys.readouterr()
-        status = dry_run(options(*flags, text=text), create_model)
+        status = dry_run(options(*flags, text=text))
         assert everything_in(place) == before
         out, err = capsys.readouterr()
         return status, out, error_lines(namedtuple("Process", "stderr")(err))

@@ -117,7 +117,6 @@ def test_derived_values():
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ("--ngf 8", "16 or more"),
         ("--ngf x", "'x' is not a whole number"),
         ("--lr nan", "'nan' is not a number above 0"),
         ("--lr_policy exponential", "invalid choice"),

@@ -36,9 +36,9 @@ def test_output_is_the_released_one(name, gradients):
 
 
 @pytest.mark.parametrize("ngf", [16, 64])
-def test_mask_extractor(ngf):
+def test_mask_extractor(ngf):  # as released: ngf / 16 units
     golden = golden_arrays(f"nerco/H_ngf{ngf}.npz")
-    network = with_formula_weights(MaskExtractor(ngf), "H")
+    network = with_formula_weights(MaskExtractor(ngf, units=ngf // 16), "H")
     residual, mask = network(golden["x"])
     torch.testing.assert_close(residual.detach(), golden["h"], atol=TOLERANCE, rtol=0)
     torch.testing.assert_close(mask.detach(), golden["mask"], atol=TOLERANCE, rtol=0)
