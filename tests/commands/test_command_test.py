@@ -112,13 +112,13 @@ def test_what_is_left_out_and_what_has_a_strange_name(tmp_path, weights):
         (source / folder).mkdir(parents=True)
         for name in ("1", "\r2", "3" * 240, "\N{GRINNING FACE}" * 60):
             photograph((24, 16), brightness=0.2 if folder == "low" else 1).save(source / folder / f"{name}.png")
-    (source / "x.heic").touch()
+    (source / "x.xyz").touch()
     flags = ["--dataroot", "eval15", "--reference", "eval15/high", "--results_dir", "eval15", "--skip_existing"]
     for _ in range(2):
         done = enhance(tmp_path, weights, *flags)
         assert done.returncode == 0, done.stderr
         assert "left out of eval15: the references, eval15/high\n" in done.stdout
-        assert "left out of eval15: 1 .heic\n" in done.stdout
+        assert "left out of eval15: 1 .xyz\n" in done.stdout
         page = Path(done.stdout.splitlines()[-1])
         assert len(list((page.parent / "images").glob("*_fake_B.png"))) == 4
         with (page.parent / "metrics.csv").open(newline="") as file:

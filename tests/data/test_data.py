@@ -176,12 +176,12 @@ def test_references_are_never_input(tmp_path):
 
 def test_what_is_no_input_is_counted(tmp_path):
     saved(tmp_path, "a.png", "b.png", "sub/c.png")
-    for name in ("x.heic", "sub/y.HEIC", "notes.txt", "README"):
+    for name in ("x.xyz", "sub/y.XYZ", "notes.txt", "README"):
         (tmp_path / name).touch()
     (tmp_path / "gone.png").symlink_to("nowhere")
     data = single_data(tmp_path, "--max_dataset_size", "1")
     assert data.notices == [
-        f"left out of {tmp_path}: 2 .heic, 1 .png that is no file, 1 .txt, 1 without extension",
+        f"left out of {tmp_path}: 2 .xyz, 1 .png that is no file, 1 .txt, 1 without extension",
         f"left out of {tmp_path}: 2 images beyond --max_dataset_size",
     ]
     assert single_data(tmp_path / "sub" / "c.png").notices == []
@@ -221,8 +221,8 @@ def test_a_data_set_without_images_of_this_phase(tmp_path):
 
 def test_training_counts_what_it_leaves_out(tmp_path):
     training_folder(tmp_path)
-    (tmp_path / "trainB" / "x.heic").touch()
-    assert training_data(tmp_path).dataset.notices == [f"left out of {tmp_path / 'trainB'}: 1 .heic"]
+    (tmp_path / "trainB" / "x.xyz").touch()
+    assert training_data(tmp_path).dataset.notices == [f"left out of {tmp_path / 'trainB'}: 1 .xyz"]
 
 
 def test_samples_say_what_their_file_says(tmp_path):

@@ -132,11 +132,11 @@ def test_missing_and_empty_folders_are_both_reported(check, place):
 def test_what_is_left_out_is_a_warning(check, place):
     (place / "val").mkdir()
     photograph((20, 10)).save(place / "val" / "low1.png")
-    for name in ("dataset/trainA/x.heic", "dataset/trainB/.y.png", "val/z.txt"):
+    for name in ("dataset/trainA/x.xyz", "dataset/trainB/.y.png", "val/z.txt"):
         (place / name).touch()
     status, out, lines = check("--val_dir", "val")
     assert status == 0 and lines == []
-    for folder, what in (("dataset/trainA", "1 .heic"), ("dataset/trainB", "1 hidden"), ("val", "1 .txt")):
+    for folder, what in (("dataset/trainA", "1 .xyz"), ("dataset/trainB", "1 hidden"), ("val", "1 .txt")):
         assert f"warning: left out of {folder}: {what}\n" in out
 
 

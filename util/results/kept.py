@@ -6,7 +6,8 @@ import torch
 
 from util.files import read_records
 
-_KEYS = ("name", "file", "width", "height", "seconds", "metrics", "problem", "settings", "histograms")
+_KINDS = {"name": str, "file": str, "width": int, "height": int, "seconds": (float, int, type(None))}
+_KINDS |= {"metrics": dict, "problem": (str, type(None)), "settings": list, "histograms": list}
 
 
 def weights_hash(network):
@@ -42,8 +43,9 @@ def file_facts(path):
 
 def earlier_records(journal):
     """The records of an earlier run, {name: record}; what is no record is left out."""
-    records = (record for record in read_records(journal) if isinstance(record, dict))
-    return {record["name"]: record for record in records if record.keys() >= set(_KEYS)}
+    records = [record for record in read_records(journal) if isinstance(record, dict) and record.keys() >= set(_KINDS)]
+    sound = [record for record in records if all(isinstance(record[key], kind) for key, kind in _KINDS.items())]
+    return {record["name"]: record for record in sound}
 
 
 def stands(record, made, file, result):

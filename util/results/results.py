@@ -179,10 +179,11 @@ class Results:
     def _append(self, record):
         """Add a record to the journal. Without it the image is there, but another run does not keep it."""
         try:
+            make_folder(self.folder)  # again, if something removed it
             append_record(self.journal, record)
         except (OSError, WorkError) as error:
             reason = getattr(error, "strerror", None) or error
-            self.unwritten = [f"{self.journal}: cannot be written to, so --skip_existing will not keep all ({reason})"]
+            self.unwritten = [f"{self.journal}: --skip_existing will not keep all of these results ({reason})"]
 
     def _record(self, known, seconds, images):
         before, after = images()

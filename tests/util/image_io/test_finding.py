@@ -61,13 +61,13 @@ def touch(root, *names):
 
 
 def test_what_is_left_out_is_told(tmp_path):
-    touch(tmp_path, "a.png", "b.txt", "sub/c.TXT", "d.heic", "e", ".f.png", ".DS_Store", ".cache/g.png", "h/i.png")
+    touch(tmp_path, "a.png", "b.txt", "sub/c.TXT", "d.xyz", "e", ".f.png", ".DS_Store", ".cache/g.png", "h/i.png")
     os.mkfifo(tmp_path / "j.png")
     (tmp_path / "k.png").symlink_to(tmp_path / "k.png")
     found = look_through(tmp_path, {tmp_path / "h": "the references", tmp_path / "nowhere": "nothing"})
     assert found.notices() == [
         f"left out of {tmp_path}: the references, {tmp_path / 'h'}",
-        f"left out of {tmp_path}: 2 .png that is no file, 2 .txt, 1 .heic, 1 hidden, 1 without extension",
+        f"left out of {tmp_path}: 2 .png that is no file, 2 .txt, 1 .xyz, 1 hidden, 1 without extension",
     ]
     touch(tmp_path, *(f"x.{letter}" for letter in "abcdefg"))
     told = "2 .png that is no file, 2 .txt, 1 .a, 1 .b, 1 .c, 1 .d, 1 .e, 1 .f, files of 4 more kinds"

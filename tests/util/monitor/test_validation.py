@@ -78,10 +78,10 @@ def test_references_among_the_images(tmp_path):
 
 def test_what_is_not_validated_is_told(tmp_path):
     names = [f"{number:02}.png" for number in range(MAX_IMAGES + 3)]
-    (tmp_path / "x.heic").touch()
+    (tmp_path / "x.xyz").touch()
     validation = validation_of(tmp_path, *names)
     assert list(validation.images) == [name[:2] for name in names[:MAX_IMAGES]]
     assert validation.notices == [
-        f"left out of {tmp_path}: 1 .heic",
+        f"left out of {tmp_path}: 1 .xyz",
         f"left out of {tmp_path}: 3 images after the first {MAX_IMAGES}",
     ]
