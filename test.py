@@ -42,11 +42,12 @@ def main():
         return 0
 
     # How images are computed and measured, and where the results go.
+    fingerprint = weights_hash(enhancer)  # as they were loaded
     layout = opt.channels_last or device.type == "cpu"
     inference = Inference(enhancer, opt.amp, layout, opt.compile, opt.tile, say=tqdm.write)
     references = References(opt.reference, images.paths, images.root) if opt.reference else None
     measurement = Measurement(references, opt.gt_mean, device)
-    results = Results(opt, results_folder(opt), images, measurement, weights_hash(enhancer))
+    results = Results(opt, results_folder(opt), images, measurement, fingerprint)
     for notice in [*images.notices, *(measurement.notices if opt.reference or opt.verbose else [])]:
         print(notice)
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from data.transforms import preprocess
 from util.errors import UsageError, WorkError
-from util.image_io.finding import EXTENSIONS, RESULTS, domain_folders, look_through, output_names, results_folder
+from util.image_io.finding import (
+    EXTENSIONS,
+    RESULTS,
+    domain_folders,
+    identity,
+    look_through,
+    output_names,
+    results_folder,
+)
 from util.image_io.reading import count_pixels, read_image
 
 PHASES = ("train", "val", "test")  # of a data set; --phase may name others
@@ -33,8 +41,8 @@ class SingleDataset:
     def __init__(self, opt):
         self.opt, self.notices, self.unreadable = opt, [], []
         root, (folder, _) = Path(opt.dataroot), domain_folders(opt)
-        results = results_folder(opt)
-        if results.resolve() in (root.resolve(), *root.resolve().parents):
+        own = identity(results_folder(opt))
+        if own and own in map(identity, (root, *root.absolute().parents)):
             raise UsageError(f"--dataroot {root}: this run writes its results there; choose another --results_dir")
         if root.is_file():
             if root.suffix.lower() not in EXTENSIONS:

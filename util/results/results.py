@@ -77,9 +77,10 @@ class Results:
         if anew := len(earlier.keys() & self.made.keys()) - len(kept):
             differ = "source, weights or settings differ, or a file is missing"
             self.notices.append(f"made anew: {anew} of an earlier run's results; {differ}")
-        if former := sum("made" not in record for record in kept.values()):
-            unknown = "which weights and settings made them was not recorded"
-            self.notices.append(f"kept: {former} of a former version's results; {unknown}")
+        if kept:
+            former = sum("made" not in record for record in kept.values())
+            unknown = f"; by which weights and settings {former} were made, a former version did not record"
+            self.notices.append(f"kept: {len(kept)} of {len(self.made)} results{unknown if former else ''}")
         if others := self.files.of_others(self.made):
             example = f"{len(others)} of other images or formats, such as {others[0]}"
             self.notices.append(f"not of this run, and not on its page: {example} in {self.files.folder}")
