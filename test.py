@@ -26,8 +26,11 @@ from options.base_options import check_architecture
 from options.test_options import TestOptions
 from util.device import device_name, select_device
 from util.errors import WorkError, run_command
+from util.image_io.finding import results_folder
+from util.image_io.references import References
 from util.metrics.measurement import Measurement
 from util.precision import usable_amp
+from util.results.kept import weights_hash
 from util.results.results import Results
 
 
@@ -46,24 +49,30 @@ def main():
         return 0
 
     # How images are computed and measured, and where the results go.
+    fingerprint = weights_hash(enhancer)  # as they were loaded
     layout = opt.channels_last or device.type == "cpu"
     inference = Inference(enhancer, opt.amp, layout, opt.compile, opt.tile, say=tqdm.write)
-    measurement = Measurement(images.root, opt.reference, opt.gt_mean, device)
-    for notice in measurement.notices if opt.reference or opt.verbose else []:
+    references = References(opt.reference, images.paths, images.root) if opt.reference else None
+    measurement = Measurement(references, opt.gt_mean, device)
+    results = Results(opt, results_folder(opt), images, measurement, fingerprint)
+    for notice in [*images.notices, *(measurement.notices if opt.reference or opt.verbose else [])]:
         print(notice)
-    results = Results(opt, Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}", images, measurement)
+
+    # With --skip_existing, results that are there are kept.
+    missing = results.missing()
+    for notice in results.notices:
+        print(notice)
 
     # Batch by batch; an image that fails does not stop the others, and an interrupted run leaves a page, too.
     start = perf_counter()
     try:
-        missing = results.missing()
         with tqdm(total=len(missing), unit="image", dynamic_ncols=True) as bar:
             for batch in images.batches(missing, opt.batch_size):
                 enhance(inference, batch, results)
                 bar.update(len(batch))
     finally:
         facts = describe(opt, enhancer, device, results, perf_counter() - start)
-        failed, unmeasured = results.finish(f"{opt.name}: low light enhanced", facts, opt.display_winsize)
+        failed, unmeasured, unwritten = results.finish(f"{opt.name}: low light enhanced", facts, opt.display_winsize)
 
     # What went wrong, and last of all the page's address.
     for problems, what in ((failed, "failed"), (unmeasured, "could not be measured")):
@@ -71,8 +80,12 @@ def main():
             print(f"error: {problem}", file=sys.stderr)
         if problems:
             print(f"{len(problems)} of {len(images)} images {what}", file=sys.stderr)
-    print((results.folder / "index.html").resolve())
-    return 1 if failed or unmeasured else 0
+    for problem in [*images.unreadable, *unwritten]:
+        print(f"error: {problem}", file=sys.stderr)
+    page = (results.folder / "index.html").resolve()
+    if page.exists():
+        print(page)
+    return 1 if failed or unmeasured or images.unreadable or unwritten else 0
 
 
 def enhance(inference, batch, results):

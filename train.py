@@ -42,6 +42,8 @@ def train(opt, interruption):
     # Data: unpaired images of low light (A) and normal light (B).
     seed_everything(opt.seed, opt.deterministic)
     data = create_dataset(opt)
+    for notice in data.dataset.notices if distributed.is_main() else []:
+        print(notice)
 
     # Networks, optimizers, schedules; with --continue_train as they were saved.
     model = create_model(opt)
@@ -59,6 +61,8 @@ def train(opt, interruption):
     resume_at = progress["pictures"] if resumed else None
     visualizer = Visualizer(opt, folder, resume_at)
     validation = Validation(opt, folder, resume_at) if opt.val_dir and distributed.is_main() else None
+    for notice in validation.notices if validation else []:
+        print(notice)
     print_summary(opt, data, model, folder, progress)
 
     try:

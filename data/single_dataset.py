@@ -5,10 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from data.transforms import preprocess
-from util.errors import WorkError
-from util.image_io.finding import EXTENSIONS, domain_folders, find_images, output_names
+from util.errors import UsageError, WorkError
+from util.image_io.finding import (
+    EXTENSIONS,
+    RESULTS,
+    domain_folders,
+    identity,
+    look_through,
+    output_names,
+    results_folder,
+)
 from util.image_io.reading import count_pixels, read_image
 
+PHASES = ("train", "val", "test")  # of a data set; --phase may name others
 MOST_AHEAD = 16_000_000  # pixels decoded ahead of their use: 12 bytes each
 
 
@@ -18,25 +27,36 @@ class SingleDataset:
     Beside the image in use, ``num_threads`` wait at most, and no more than MOST_AHEAD pixels; but always one.
 
     Args:
-        opt: reads dataroot, results_dir (in which nothing is looked for), phase, direction, max_dataset_size,
-            preprocess, load_size, crop_size, num_threads.
+        opt: reads dataroot, results_dir, name, epoch and reference (results and references are no input), phase,
+            direction, max_dataset_size, preprocess, load_size, crop_size, num_threads.
 
-    ``paths`` and ``names`` are the files and the distinct names for what is made from them.
+    ``paths`` and ``names`` are the files and the distinct names for what is made from them. ``notices`` has a line for
+    each kind of thing that lies there and is left out, ``unreadable`` a WorkError for each subfolder that is.
 
     Raises:
+        UsageError: dataroot is a data set without images of this phase, or the folder for the results.
         WorkError: there are no images where dataroot points.
     """
 
     def __init__(self, opt):
-        self.opt = opt
+        self.opt, self.notices, self.unreadable = opt, [], []
         root, (folder, _) = Path(opt.dataroot), domain_folders(opt)
+        own = identity(results_folder(opt))
+        if own and own in map(identity, (root, *root.absolute().parents)):
+            raise UsageError(f"--dataroot {root}: this run writes its results there; choose another --results_dir")
         if root.is_file():
             if root.suffix.lower() not in EXTENSIONS:
                 raise WorkError(f"{root}: not an image ({', '.join(e[1:] for e in EXTENSIONS)})")
             self.paths, self.root = [root], root.parent
         else:
             self.root = folder if folder.is_dir() else root
-            self.paths = find_images(self.root, without=opt.results_dir)[: opt.max_dataset_size]
+            if self.root == root:
+                _refuse_other_phases(root, folder)
+            found = look_through(self.root, _no_input(opt))
+            self.paths = found.paths[: opt.max_dataset_size]
+            self.notices, self.unreadable = found.notices(), found.unreadable
+            if beyond := len(found.paths) - len(self.paths):
+                self.notices.append(f"left out of {self.root}: {beyond} images beyond --max_dataset_size")
         self.names = output_names(self.paths, self.root)
 
     def __len__(self):
@@ -99,3 +119,20 @@ class SingleDataset:
             image = image.changed(lambda pixels: preprocess(pixels, opt.preprocess, opt.load_size, opt.crop_size))
         colours = image.colours()[None]  # (1, 3, H, W)
         return sample | {"A": colours, "alpha": image.alpha, "metadata": image.metadata, "deep": image.deep}
+
+
+def _no_input(opt):
+    """Files and folders that are not enhanced, {path: what they are}."""
+    folders = dict.fromkeys((opt.results_dir, results_folder(opt)), RESULTS)
+    return {**folders, opt.reference: "the references"} if opt.reference else folders
+
+
+def _refuse_other_phases(root, folder):
+    """Ask which images are meant where a data set has others than the folder looked for: trainA and trainB."""
+    phases = [phase for phase in PHASES if all((root / f"{phase}{letter}").is_dir() for letter in "AB")]
+    if phases:
+        there = ", ".join(f"{phase}A and {phase}B" for phase in phases)
+        raise UsageError(
+            f"--dataroot {root}: there is no {folder.name} in it, but {there}; add --phase {phases[0]}, or name the "
+            "folder of images"
+        )

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from data.transforms import preprocess
 from util.errors import WorkError
-from util.image_io.finding import domain_folders, find_images
+from util.image_io.finding import domain_folders, look_through
 from util.image_io.reading import open_rgb
 from util.image_io.tensors import in_pixels
 
@@ -28,11 +28,12 @@ class ImageSurvey:
         self.sizes = {}  # {kind: sizes of its images, the smallest area first}
         for kind, folder in zip(("low-light", "normal-light"), domain_folders(opt), strict=True):
             try:
-                paths = find_images(folder)[: opt.max_dataset_size]
+                found = look_through(folder).whole()
             except WorkError as error:
                 self.problems.append(error)
             else:
-                self.sizes[kind] = sorted(self._read_sizes(kind, paths), key=_area)
+                self.warnings += found.notices()
+                self.sizes[kind] = sorted(self._read_sizes(kind, found.paths[: opt.max_dataset_size]), key=_area)
         self.complete = len(self.sizes) == 2
         self._warn_of_small_images()
         self._refuse_mixed_batches()

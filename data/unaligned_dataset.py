@@ -11,7 +11,7 @@ from data.cache import ImageCache
 from data.low_light_simulation import darken_at_random, draw_darkness, with_black_parts
 from data.transforms import preprocess, resized
 from util.errors import WorkError
-from util.image_io.finding import domain_folders, find_images
+from util.image_io.finding import domain_folders, look_through
 from util.image_io.tensors import to_tensor
 
 
@@ -25,12 +25,16 @@ class UnalignedDataset(Dataset):
         opt: reads dataroot, phase, direction, max_dataset_size, serial_batches, seed, preprocess, load_size,
             crop_size, size_multiple, smallest_side, no_flip, lambda_simulation, cache and num_threads.
 
+    ``notices`` are lines about what lies in the two folders and is left out.
+
     Raises:
         WorkError: one of the two folders is missing or empty.
     """
 
     def __init__(self, opt):
-        self.a_paths, self.b_paths = (find_images(folder)[: opt.max_dataset_size] for folder in domain_folders(opt))
+        found = [look_through(folder).whole() for folder in domain_folders(opt)]
+        self.a_paths, self.b_paths = (one.paths[: opt.max_dataset_size] for one in found)
+        self.notices = [notice for one in found for notice in one.notices()]
         self.opt = opt
         self.cache = ImageCache(partial(resized, mode=opt.preprocess, load_size=opt.load_size))
         if opt.cache:

@@ -18,10 +18,9 @@ from util import distributed
 from util.checkpoint import refuse_other_weights
 from util.device import select_device
 from util.errors import UsageError, WorkError
-from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 from util.monitor.summary import amount, course, disk_needed, memory_needed, print_rows, summary
-from util.monitor.validation import MAX_IMAGES, References
+from util.monitor.validation import find_validation
 
 
 def dry_run(opt):
@@ -87,15 +86,13 @@ class DryRun:
         paths, references = [], None
         if self.opt.val_dir:
             with self.noting_a_problem():
-                paths = find_images(self.opt.val_dir)[:MAX_IMAGES]
-        if self.opt.val_ref:
-            with self.noting_a_problem():
-                references = References(self.opt.val_ref)
+                paths, references, notices = find_validation(self.opt)
+                self.warnings += notices
         for path in paths:
             with self.noting_a_problem():
                 size = open_rgb(path).size
                 if references:
-                    references.open(path.stem, size)
+                    references.open(path, size)
 
     def check_place(self, folder):
         """Whether files could be written to a folder that need not exist: an unnamed file is tried and is gone."""

@@ -55,14 +55,14 @@ class TestOptions(BaseOptions):
             help="stretch the saved images: width times X if above 1, height divided by X if below")
         add("--save_stages", action="store_true", help="save pre_A and the mask of each image, too")
         add("--skip_existing", action="store_true",
-            help="keep results that are there: go on after an interruption")
+            help="keep results of the same source, weights and settings: go on after an interruption")
         add("--ema", action="store_true", help="use the averaged weights that train.py --ema keeps")
         add("--display_winsize", type=pixels, default=512, help="width of images on the web page, pixels")
 
         add = groups["measuring"].add_argument
         add("--reference", metavar="DIR",
-            help="images in normal light with the inputs' names and any extension: adds PSNR (dB), SSIM and LPIPS "
-            "(default: none, so those are not measured)")
+            help="images in normal light, named as the inputs or as data sets name them; or one file: adds PSNR (dB), "
+            "SSIM and LPIPS (default: none, so those are not measured)")
         add("--gt_mean", action="store_true",
             help="also PSNR (dB) and SSIM of the result in the reference's mean brightness, as some papers print")
 

@@ -41,7 +41,7 @@ def build_gallery(folder):
     add(STRANGE, (120, 80), {"psnr": math.inf, "lpips": 0.1}, None, stages=stages)
     gallery.add_failure("broken", "because of <b>")
     add("dawn 2", (48, 32), {"psnr": 20.0, "lpips": 0.3}, 0.5)
-    gallery.write({"psnr": 14.5, "lpips": 0.2})
+    gallery.write([{"psnr": 9.0, "lpips": 0.1}, {"psnr": 20.0, "lpips": 0.3}])
     return gallery.path
 
 

@@ -1,5 +1,6 @@
 """python test.py, run for real: images in, images and a page out."""
 
+import csv
 import platform
 from pathlib import Path
 
@@ -103,6 +104,31 @@ def test_one_bad_image_does_not_stop_the_others(tmp_path, weights):
     page = Path(done.stdout.splitlines()[-1])
     assert len(list((page.parent / "images").glob("*_fake_B.png"))) == 2
     assert page.read_text().count("failed: ") == 2
+
+
+def test_what_is_left_out_and_what_has_a_strange_name(tmp_path, weights):
+    """One line each for what is no input; names that no file of results can have do not stop the others."""
+    source = tmp_path / "eval15"
+    for folder in ("low", "high"):
+        (source / folder).mkdir(parents=True)
+        for name in ("1", "\r2", "3" * 240, "\N{GRINNING FACE}" * 60):
+            photograph((24, 16), brightness=0.2 if folder == "low" else 1).save(source / folder / f"{name}.png")
+    (source / "x.xyz").touch()
+    flags = ["--dataroot", "eval15", "--reference", "eval15/high", "--results_dir", "eval15", "--skip_existing"]
+    for _ in range(2):
+        done = enhance(tmp_path, weights, *flags)
+        assert done.returncode == 0, done.stderr
+        assert "left out of eval15: the references, eval15/high\n" in done.stdout
+        assert "left out of eval15: 1 .xyz\n" in done.stdout
+        page = Path(done.stdout.splitlines()[-1])
+        assert len(list((page.parent / "images").glob("*_fake_B.png"))) == 4
+        with (page.parent / "metrics.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["file"] for row in rows[:-1]] == [
+            f"eval15/low/{path.name}" for path in sorted((source / "low").iterdir())
+        ]
+        assert all(float(row["psnr"]) < 30 for row in rows)
+    assert "left out of eval15: results of test.py, eval15/small/test_latest\n" in done.stdout
 
 
 def test_other_sizes_on_request(tmp_path, weights):

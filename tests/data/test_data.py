@@ -1,8 +1,10 @@
 """Unpaired batches: what is drawn, in which order, and what goes wrong in one line."""
 
+import os
 import weakref
 from collections import deque
 from concurrent.futures import Future
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from data import create_dataset
 from options.test_options import TestOptions
 from options.train_options import TrainOptions
 from sample_images import levels, photograph, save_deep_png, training_folder
-from util.errors import WorkError
+from util.errors import UsageError, WorkError
 from util.image_io.tensors import to_image
 
 
@@ -142,6 +144,85 @@ def test_what_was_made_before_is_not_enhanced_again(tmp_path):
         photograph((8, 6)).save(tmp_path / name)
     assert single_data(tmp_path, "--results_dir", str(tmp_path / "results")).names == ["a"]
     assert single_data(tmp_path, "--results_dir", str(tmp_path / "elsewhere")).names == ["a", "b"]
+
+
+def saved(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        photograph((8, 6)).save(root / name)
+
+
+def test_results_are_never_input(tmp_path):
+    saved(tmp_path, "a.png", "demo/test_latest/images/a_fake_B.png", "n/test_latest/images/a_fake_B.png")
+    (tmp_path / "demo" / "test_latest" / "records.jsonl").touch()
+    data = single_data(tmp_path, "--results_dir", str(tmp_path))  # demo's by its records, n's by its place
+    assert data.names == ["a"]
+    first = tmp_path / "demo" / "test_latest"
+    assert data.notices == [f"left out of {tmp_path}: results of test.py, {first} and 1 more"]
+    assert single_data(first / "images").names == ["a_fake_B"]  # asked for by name
+    for place in ("", "images", "images/a_fake_B.png"):
+        with pytest.raises(UsageError, match="this run writes its results there; choose another --results_dir"):
+            single_data(tmp_path / "n" / "test_latest" / place, "--results_dir", str(tmp_path))
+
+
+def test_references_are_never_input(tmp_path):
+    saved(tmp_path, "low/1.png", "low/2.png", "high/1.png", "high/2.png", "1_gt.png")
+    for reference in ("high", "low/../high", "1_gt.png"):
+        data = single_data(tmp_path, "--reference", str(tmp_path / reference))
+        assert data.notices == [f"left out of {tmp_path}: the references, {(tmp_path / reference).resolve()}"]
+        assert not {path.resolve() for path in data.paths} & {tmp_path / "1_gt.png"} or reference != "1_gt.png"
+    assert len(data) == 4
+
+
+def test_what_is_no_input_is_counted(tmp_path):
+    saved(tmp_path, "a.png", "b.png", "sub/c.png")
+    for name in ("x.xyz", "sub/y.XYZ", "notes.txt", "README"):
+        (tmp_path / name).touch()
+    (tmp_path / "gone.png").symlink_to("nowhere")
+    data = single_data(tmp_path, "--max_dataset_size", "1")
+    assert data.notices == [
+        f"left out of {tmp_path}: 2 .xyz, 1 .png that is no file, 1 .txt, 1 without extension",
+        f"left out of {tmp_path}: 2 images beyond --max_dataset_size",
+    ]
+    assert single_data(tmp_path / "sub" / "c.png").notices == []
+
+
+def test_a_subfolder_that_may_not_be_read(tmp_path, monkeypatch):
+    saved(tmp_path, "a.png", "sub/c.png")
+    scandir = os.scandir
+
+    def refuse(folder):
+        if Path(folder).name == "sub":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    data = single_data(tmp_path)
+    assert data.names == ["a"] and [str(error).partition(": ")[0] for error in data.unreadable] == [f"{tmp_path}/sub"]
+    with pytest.raises(WorkError, match="sub: cannot read this folder"):
+        single_data(tmp_path / "sub")
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(WorkError, match="sub: cannot read this folder"):
+        single_data(tmp_path)
+
+
+def test_a_data_set_without_images_of_this_phase(tmp_path):
+    training_folder(tmp_path)
+    (tmp_path / "testA").rename(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match=r"there is no testA in it, but trainA and trainB; add --phase train, or name"):
+        single_data(tmp_path)
+    with pytest.raises(UsageError, match="there is no testB in it"):
+        single_data(tmp_path, "--direction", "BtoA")
+    assert len(single_data(tmp_path, "--phase", "train")) == 3
+    assert len(single_data(tmp_path / "elsewhere")) == 3
+    saved(tmp_path / "photos", "camA/1.png", "camB/2.png", "trainA/3.png")  # no data set
+    assert len(single_data(tmp_path / "photos")) == 3
+
+
+def test_training_counts_what_it_leaves_out(tmp_path):
+    training_folder(tmp_path)
+    (tmp_path / "trainB" / "x.xyz").touch()
+    assert training_data(tmp_path).dataset.notices == [f"left out of {tmp_path / 'trainB'}: 1 .xyz"]
 
 
 def test_samples_say_what_their_file_says(tmp_path):

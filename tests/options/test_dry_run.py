@@ -94,8 +94,8 @@ def test_every_problem_is_one_line(place):
         "trainA/coffee0.png: cannot read this image",
         "trainA/coffee2.png: cannot read this image",
         "trainB/chelsea1.png: cannot read this image",
-        "high/b.jpg: is 20x11 pixels, its image 20x10",
-        "--val_ref high: there is no image c",
+        "high/b.jpg: 20x11, the image is 20x10; not compared",
+        "low/c.png: no reference of this name in high",
         "taken/r: cannot be written to",
         "--clip_path nowhere: there are no weights of CLIP",
     ]
@@ -127,6 +127,17 @@ def test_missing_and_empty_folders_are_both_reported(check, place):
     assert status == 1 and len(lines) == 3
     assert "trainA: no images" in lines[0] and "trainB: no such folder" in lines[1] and lines[2].startswith("2 ")
     assert "all is well" not in out
+
+
+def test_what_is_left_out_is_a_warning(check, place):
+    (place / "val").mkdir()
+    photograph((20, 10)).save(place / "val" / "low1.png")
+    for name in ("dataset/trainA/x.xyz", "dataset/trainB/.y.png", "val/z.txt"):
+        (place / name).touch()
+    status, out, lines = check("--val_dir", "val")
+    assert status == 0 and lines == []
+    for folder, what in (("dataset/trainA", "1 .xyz"), ("dataset/trainB", "1 hidden"), ("val", "1 .txt")):
+        assert f"warning: left out of {folder}: {what}\n" in out
 
 
 def test_the_plan_begins_with_the_summary(check, capsys):

@@ -227,7 +227,7 @@ def test_what_was_stored_is_read_as_it_was_typed(flags):
 @pytest.mark.parametrize(
     "flag, value, problem",
     [
-        ("ngf", "abc", "'abc' is not a whole number from 16 to 1024"),
+        ("ngf", "abc", "'abc' is not a whole number from 1 to 1024"),
         ("ngf", -16, "'-16' is not a whole number"),
         ("ngf", 10**6, "'1000000' is not a whole number"),
         ("ngf", [16], "[16] is not one value"),

@@ -1,13 +1,18 @@
 """Finding images, and naming what is made from them."""
 
-import contextlib
+import hashlib
 import os
+import unicodedata
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from util.errors import WorkError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
+JOURNAL, RESULTS = "records.jsonl", "results of test.py"  # which hold that file, beside a folder "images"
+KINDS_TOLD = 8  # extensions that a notice counts one by one
+LONGEST_NAME = 200  # bytes: file systems take 255, and "_fake_B_preview.webp" or the like is added
 
 
 def domain_folders(opt):
@@ -16,55 +21,141 @@ def domain_folders(opt):
     return tuple(Path(opt.dataroot) / f"{opt.phase}{letter}" for letter in (low, normal))
 
 
+def results_folder(opt):
+    """The folder that a run of test.py writes to."""
+    return Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
+
+
+@dataclass
+class Found:
+    """What lies in a folder and its subfolders.
+
+    Args:
+        folder: where was looked.
+        paths: the images, sorted by path.
+        others: what is no image, {".txt": number of files}.
+        left_out: files and folders that were left out on purpose, {path: what they are}.
+        unreadable: a WorkError for each subfolder that may not be read.
+    """
+
+    folder: Path
+    paths: list = field(default_factory=list)
+    others: Counter = field(default_factory=Counter)
+    left_out: dict = field(default_factory=dict)
+    unreadable: list = field(default_factory=list)
+
+    def whole(self):
+        """Itself; WorkError if a subfolder could not be read."""
+        if self.unreadable:
+            raise self.unreadable[0]
+        return self
+
+    def notices(self):
+        """All that is no image and all that was left out: a line for each reason."""
+        lines = []
+        for what in dict.fromkeys(self.left_out.values()):
+            first, *more = sorted(path for path, kind in self.left_out.items() if kind == what)
+            lines.append(f"left out of {self.folder}: {what}, {first}" + (f" and {len(more)} more" if more else ""))
+        kinds = [f"{count} {kind}" for kind, count in sorted(self.others.items(), key=lambda one: (-one[1], one[0]))]
+        if len(kinds) > KINDS_TOLD:
+            kinds[KINDS_TOLD:] = [f"files of {len(kinds) - KINDS_TOLD} more kinds"]
+        return [*lines, f"left out of {self.folder}: {', '.join(kinds)}"] if kinds else lines
+
+
 def find_images(folder, without=None):
-    """All image files in a folder and its subfolders, sorted by path; hidden files and folders are left out.
+    """The paths of ``look_through``; WorkError also if a subfolder may not be read."""
+    return look_through(folder, without).whole().paths
+
+
+def look_through(folder, without=None):
+    """Find all images in a folder and its subfolders.
 
     Links to files count as files. Links to folders are followed, but each real folder is gone through once, under
-    its own path if it has one here; so links in a circle end. Links that lead nowhere are left out.
+    its own path if it has one here; so links in a circle end. Hidden files and folders are left out, and so are the
+    folders that test.py wrote, unless ``folder`` is one.
 
     Args:
         folder: where to look.
-        without: a folder whose content is left out wherever it is met below ``folder``; it need not exist.
+        without: {file or folder: what it is}: left out wherever it is met below ``folder``; it need not exist.
+
+    Returns:
+        What was ``Found``.
 
     Raises:
-        WorkError: there is no such folder, no image in it, or a subfolder that may not be read.
+        WorkError: there is no such folder, it may not be read, or there is no image in it.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    found = Found(Path(folder))
+    if not found.folder.is_dir():
         raise WorkError(f"{folder}: no such folder; name one that holds images")
-    found = sorted(_walk(folder, without))
-    if not found:
-        raise WorkError(f"{folder}: no images in this folder ({', '.join(e[1:] for e in EXTENSIONS)})")
+    _walk(found, without or {})
+    found.paths.sort()
+    if not found.paths:
+        if found.unreadable:
+            raise found.unreadable[0]
+        formats = ", ".join(extension[1:] for extension in EXTENSIONS)
+        raise WorkError("; ".join([f"{folder}: no images in this folder ({formats})", *found.notices()]))
     return found
 
 
-def _walk(root, without):
-    seen = set()
-    with contextlib.suppress(OSError):  # where there is nothing, nothing is left out
-        seen.add(_identity(root if without is None else without))
-    seen.discard(_identity(root))  # asked for by name, it is not left out
-    folders, links = [root], []
+def _walk(found, without):
+    known = {identity(path): what for path, what in without.items()}
+    for place in (None, identity(found.folder)):  # what is not there; what was asked for by name
+        known.pop(place, None)
+    seen, folders, links = set(), [found.folder], []
     while folders or links:
         folder = folders.pop() if folders else links.pop(links.index(min(links)))  # real folders before links
+        place = identity(folder)
+        if place in seen:
+            continue
         try:
-            identity = _identity(folder)
-            entries = [] if identity in seen else [e for e in os.scandir(folder) if not e.name.startswith(".")]
+            entries = list(os.scandir(folder))
         except OSError as error:
             reason = error.strerror or error
-            raise WorkError(
-                f"{folder}: cannot read this folder ({reason}); change its permissions, or move it"
-            ) from error
-        seen.add(identity)
+            problem = WorkError(f"{folder}: cannot read this folder ({reason}); change its permissions, or move it")
+            if folder == found.folder:
+                raise problem from error
+            found.unreadable.append(problem)
+            continue
+        seen.add(place)
+        written = folder != found.folder and {JOURNAL, "images"} <= {entry.name for entry in entries}
+        if what := known.get(place) or (RESULTS if written else None):
+            found.left_out[folder] = what
+            continue
         for entry in entries:
-            with contextlib.suppress(OSError):  # a link that leads nowhere
-                if entry.is_dir():
-                    (links if entry.is_symlink() else folders).append(folder / entry.name)
-                elif entry.is_file() and Path(entry.name).suffix.lower() in EXTENSIONS:
-                    yield folder / entry.name
+            kind, path = _kind(entry), folder / entry.name
+            if kind == "folder":
+                (links if entry.is_symlink() else folders).append(path)
+            elif kind != "image":
+                found.others.update([kind] if kind else [])
+            elif what := known.get(identity(path)):
+                found.left_out[path] = what
+            else:
+                found.paths.append(path)
 
 
-def _identity(folder):
-    status = Path(folder).stat()
+def _kind(entry):
+    """What an entry of a folder is: "folder", "image", as what else it is counted, or None if it is not counted."""
+    extension = Path(entry.name).suffix.lower()
+    is_image = extension in EXTENSIONS
+    if entry.name.startswith("."):
+        return "hidden" if is_image else None
+    try:
+        if entry.is_dir():
+            return "folder"
+        is_file = entry.is_file()
+    except OSError:  # a link that leads to itself
+        is_file = False
+    if not is_file:  # a link that leads nowhere, a pipe
+        return f"{extension or entry.name} that is no file"
+    return "image" if is_image else extension or "without extension"
+
+
+def identity(path):
+    """What is equal for two paths of one file or folder; None where there is none, or it cannot be reached."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
     return status.st_dev, status.st_ino
 
 
@@ -72,7 +163,8 @@ def output_names(paths, root):
     """One name per image for the files that are made from it; no two are equal, whatever the letter case.
 
     An image is called by its file name without extension. Where several share that, their folders below
-    ``root`` are put in front, then their extensions are added, and then a number.
+    ``root`` are put in front, then their extensions are added, and then a number. A name that is too long for the
+    files made from it is cut, and ends with a part of its hash.
 
     Args:
         paths: distinct files below ``root``.
@@ -83,23 +175,41 @@ def output_names(paths, root):
     """
     relative = [Path(path).relative_to(root) for path in paths]
     candidates = [
-        [path.stem, "_".join(path.with_suffix("").parts), "_".join(path.parts).replace(".", "_")] for path in relative
+        [
+            _shortened(name)
+            for name in (path.stem, "_".join(path.with_suffix("").parts), "_".join(path.parts).replace(".", "_"))
+        ]
+        for path in relative
     ]
     level = [0] * len(paths)
     while True:
         names = [options[chosen] for options, chosen in zip(candidates, level, strict=True)]
-        times = Counter(name.casefold() for name in names)
-        shared = [i for i, name in enumerate(names) if times[name.casefold()] > 1]
+        times = Counter(map(_alike, names))
+        shared = [i for i, name in enumerate(names) if times[_alike(name)] > 1]
         longer = [i for i in shared if level[i] < 2]
         if not longer:
             break
         for i in longer:
             level[i] += 1
-    taken = {name.casefold() for name in names if times[name.casefold()] == 1}
+    taken = {_alike(name) for name in names if times[_alike(name)] == 1}
     for i in shared:
         number = 1
-        while (numbered := f"{names[i]}_{number}").casefold() in taken:
+        while _alike(numbered := f"{names[i]}_{number}") in taken:
             number += 1
         names[i] = numbered
-        taken.add(numbered.casefold())
+        taken.add(_alike(numbered))
     return names
+
+
+def _alike(name):
+    """What is equal for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _shortened(name):
+    if len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    mark = "_" + hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    while len(os.fsencode(name)) + len(mark) > LONGEST_NAME:
+        name = name[:-1]
+    return name + mark

@@ -4,11 +4,10 @@ import contextlib
 from pathlib import Path
 from statistics import fmean
 
-from util.errors import WorkError
 from util.files import append_record
-from util.image_io.finding import find_images
+from util.image_io.finding import look_through, output_names
 from util.image_io.reading import open_rgb
-from util.image_io.tensors import in_pixels
+from util.image_io.references import References
 from util.monitor.loss_log import drop_later_records
 
 MAX_IMAGES = 8  # that are shown and measured
@@ -18,20 +17,23 @@ class Validation:
     """Enhances the first images of ``--val_dir`` and measures them against those of ``--val_ref``.
 
     Args:
-        opt: reads val_dir and val_ref; a reference has the image's name, with any extension.
+        opt: reads val_dir and val_ref; see ``References``.
         folder: the run's folder, in which validation.jsonl is kept.
         resume_at: as for ``LossLog``.
+
+    ``notices`` are lines about what lies in ``--val_dir`` and is left out.
 
     Raises:
         WorkError: an image or a reference is missing, damaged or of another size.
     """
 
     def __init__(self, opt, folder, resume_at=None):
-        self.images = {path.stem: open_rgb(path) for path in find_images(opt.val_dir)[:MAX_IMAGES]}
+        paths, references, self.notices = find_validation(opt)
+        files = dict(zip(output_names(paths, opt.val_dir), paths, strict=True))
+        self.images = {name: open_rgb(path) for name, path in files.items()}
         self.references = {}
-        if opt.val_ref:
-            references = References(opt.val_ref)
-            self.references = {name: references.open(name, image.size) for name, image in self.images.items()}
+        if references:
+            self.references = {name: references.open(files[name], image.size) for name, image in self.images.items()}
         self.file = Path(folder) / "validation.jsonl"
         drop_later_records(self.file, resume_at)
 
@@ -71,18 +73,14 @@ def evaluating(network):
             module.training = mode
 
 
-class References:
-    """The images of ``--val_ref``, by the names of those they belong to; WorkError as from ``find_images``."""
+def find_validation(opt):
+    """The paths of the images that are validated; their ``References`` or None; lines about what is left out.
 
-    def __init__(self, folder):
-        self.folder, self.paths = folder, {path.stem: path for path in find_images(folder)}
-
-    def open(self, name, size):
-        """The reference of an image, RGB; WorkError if there is none, or it is damaged or of another size."""
-        if name not in self.paths:
-            raise WorkError(f"--val_ref {self.folder}: there is no image {name} in it; --val_dir has one")
-        path = self.paths[name]
-        reference = open_rgb(path)
-        if reference.size != size:
-            raise WorkError(f"{path}: is {in_pixels(reference.size)} pixels, its image {in_pixels(size)}")
-        return reference
+    Raises:
+        WorkError: there are no images, or no references.
+    """
+    found = look_through(opt.val_dir, {opt.val_ref: "the references"} if opt.val_ref else None).whole()
+    paths, notices = found.paths[:MAX_IMAGES], found.notices()
+    if beyond := len(found.paths[MAX_IMAGES:]):
+        notices.append(f"left out of {opt.val_dir}: {beyond} images after the first {MAX_IMAGES}")
+    return paths, References(opt.val_ref, paths, opt.val_dir) if opt.val_ref else None, notices

@@ -6,6 +6,7 @@ from pathlib import Path
 from dominate import svg, tags
 from dominate.util import raw
 
+from util.metrics.scores import means
 from util.page import address, captioned_image, new_page, page_header, source, write_page
 
 BINS = 64  # of a histogram of levels
@@ -71,16 +72,16 @@ class Gallery:
         )
         self._cards.append(card.render(pretty=False))
 
-    def write(self, means=None):
+    def write(self, measured=()):
         """Write the page.
 
         Args:
-            means: {key: mean of a metric over the images}, shown at the top.
+            measured: for each enhanced image {key: value of a metric}; their means are shown at the top.
         """
         page = new_page(self.title, self.width, source("results/gallery.css"), source("results/gallery.js"))
         with page:
             with page_header(self.title):
-                self._summary(means or {})
+                self._summary(measured)
             _controls(self.metrics)
             tags.main((raw(card) for card in self._cards), cls="cards")
             _full_view()
@@ -110,12 +111,13 @@ class Gallery:
         yield "seconds", "time", seconds, "kept from an earlier run" if seconds is None else f"{seconds:.2f} s"
         yield "pixels", "size", width * height, f"{width} × {height}"
 
-    def _summary(self, means):
+    def _summary(self, measured):
         with tags.dl(cls="means"):
-            for key, value in means.items():
-                metric = self.metrics[key]
+            for key, value in means(self.metrics, measured).items():
+                metric, count = self.metrics[key], sum(key in values for values in measured)
+                over = f" over {count} of {len(self._cards)}" if count < len(self._cards) else ""
                 with tags.div(title="higher is better" if metric.higher_is_better else "lower is better"):
-                    tags.dt(f"mean {metric.label} {'↑' if metric.higher_is_better else '↓'}")
+                    tags.dt(f"mean {metric.label} {'↑' if metric.higher_is_better else '↓'}{over}")
                     tags.dd(metric.text(value))
         with tags.dl(cls="facts"):
             for label, text in self.facts.items():

@@ -34,15 +34,19 @@ def write_tables(folder, metrics, records):
 
 
 def _csv(metrics, records):
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([*_COLUMNS, *metrics])
     enhanced = _enhanced(records)
-    for record in enhanced:
-        table.writerow([*(record[key] for key in _COLUMNS), *(record["metrics"].get(key) for key in metrics)])
     mean = means(metrics, [record["metrics"] for record in enhanced])
-    table.writerow(["mean", *[None] * (len(_COLUMNS) - 1), *(mean.get(key) for key in metrics)])
-    return text.getvalue()
+    rows = [[*_COLUMNS, *metrics]]
+    rows += [[*(record[key] for key in _COLUMNS), *map(record["metrics"].get, metrics)] for record in enhanced]
+    rows += [["mean", *[None] * (len(_COLUMNS) - 1), *map(mean.get, metrics)]]
+    return "".join(map(_line, rows))
+
+
+def _line(cells):
+    """A line of CSV. The writer quotes a carriage return, too, only if lines end with one."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(cells)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _json(metrics, records):

@@ -1,4 +1,4 @@
-"""Measured images: which reference belongs to which, and what is reported.
+"""Measured images, and what is reported.
 
 The packages lpips and pyiqa are stand-ins here: small modules of their names that note how they are called.
 """
@@ -7,14 +7,13 @@ import math
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sample_images import photograph
-from util.errors import WorkError
+from util.image_io.references import References
 from util.metrics.measurement import Measurement
 from util.metrics.scores import Metric, loe, matched_mean, psnr, ssim
 
@@ -90,8 +89,13 @@ def folders(tmp_path):
     return tmp_path / "low", tmp_path / "high", save
 
 
+def against(low, high, *names):
+    """The references of images of some names."""
+    return References(high, [low / name for name in names or ["a.png"]], low)
+
+
 def test_without_a_reference(folders):
-    measurement = Measurement(folders[0], gt_mean=True)
+    measurement = Measurement(gt_mean=True)
     assert measurement.metrics == {"loe": Metric("LOE", "", False, 1)}
     assert measurement.notices == ["NIQE is left out: the package pyiqa is not installed"]
     enhanced = photograph((30, 24), "chelsea")
@@ -102,7 +106,7 @@ def test_without_a_reference(folders):
 def test_with_a_reference(folders):
     low, high, save = folders
     save("a.BMP")
-    measurement = Measurement(low, high)
+    measurement = Measurement(against(low, high))
     assert list(measurement.metrics) == ["psnr", "ssim", "loe"]
     assert [notice.split()[0] for notice in measurement.notices] == ["LPIPS", "NIQE"]
     values, problem = measurement.measure(low / "a.png", DARK, DARK)
@@ -114,7 +118,7 @@ def test_with_a_reference(folders):
 def test_the_figures_at_matched_brightness_are_labelled(folders):
     low, high, save = folders
     save("a.png")
-    measurement = Measurement(low, high, gt_mean=True)
+    measurement = Measurement(against(low, high), gt_mean=True)
     assert list(measurement.metrics) == ["psnr", "ssim", "psnr_gt_mean", "ssim_gt_mean", "loe"]
     assert measurement.metrics["psnr_gt_mean"].label == "PSNR (GT mean)"
     values, _ = measurement.measure(low / "a.png", DARK, DARK)
@@ -123,42 +127,25 @@ def test_the_figures_at_matched_brightness_are_labelled(folders):
     assert values["psnr"] == psnr(DARK, BRIGHT) < values["psnr_gt_mean"]
 
 
-def test_the_place_below_the_folder_goes_before_the_name(folders):
-    low, high, save = folders
-    for name, brightness in (("one/a.png", 0.9), ("a.jpeg", 0.7), ("b.v2.tif", 0.5)):
-        save(name, photograph((30, 24), brightness=brightness))
-    measurement = Measurement(low, high)
-    for input_name, reference in (("one/a.jpg", "one/a.png"), ("two/a.jpg", "a.jpeg"), ("b.v2.png", "b.v2.tif")):
-        values, problem = measurement.measure(low / input_name, DARK, DARK)
-        assert problem is None
-        with Image.open(high / reference) as image:
-            assert values["psnr"] == psnr(DARK, image)
-    # An image that does not lie below the folder of inputs still has its name.
-    assert measurement.measure(Path("elsewhere/b.v2.png"), DARK, DARK)[1] is None
-
-
-@pytest.mark.parametrize("kind", ["missing", "only deeper", "two", "damaged", "size"])
+@pytest.mark.parametrize("kind", ["missing", "two", "damaged", "size"])
 def test_what_is_wrong_with_a_reference_is_one_line(folders, kind):
     low, high, save = folders
-    if kind == "only deeper":
-        save("deep/a.png")
-    elif kind == "two":
+    if kind == "two":
         save("a.png")
         save("a.bmp")
     elif kind == "damaged":
         (high / "a.png").write_text("not an image")
     elif kind == "size":
         save("a.png", BRIGHT.resize((24, 30)))
-    values, problem = Measurement(low, high, gt_mean=True).measure(low / "a.png", DARK, DARK)
+    values, problem = Measurement(against(low, high), gt_mean=True).measure(low / "a.png", DARK, DARK)
     assert values == {"loe": 0}
     assert (
         problem
         == {
             "missing": f"{low}/a.png: no reference of this name in {high}",
-            "only deeper": f"{low}/a.png: no reference of this name in {high}",
             "two": f"{low}/a.png: several references of this name: {high}/a.bmp and {high}/a.png; keep one",
             "damaged": f"{high}/a.png: cannot read this image (not an image, or damaged); replace or remove it",
-            "size": f"{high}/a.png: 24x30, the result is 30x24; not compared",
+            "size": f"{high}/a.png: 24x30, the image is 30x24; not compared",
         }[kind]
     )
 
@@ -167,23 +154,16 @@ def test_small_images_have_no_ssim(folders):
     low, high, save = folders
     small = photograph((10, 40))
     save("a.png", small)
-    values, problem = Measurement(low, high, gt_mean=True).measure(low / "a.png", small, small)
+    values, problem = Measurement(against(low, high), gt_mean=True).measure(low / "a.png", small, small)
     assert values == {"psnr": math.inf, "psnr_gt_mean": math.inf, "loe": 0}
     assert problem == "SSIM needs 11 pixels each way, the image is 10x40"
-
-
-def test_a_folder_without_references_is_refused(tmp_path):
-    with pytest.raises(WorkError, match="no such folder"):
-        Measurement(tmp_path, tmp_path / "nowhere")
-    with pytest.raises(WorkError, match="no images"):
-        Measurement(tmp_path, tmp_path)
 
 
 def test_lpips_and_niqe_are_built_once_and_in_silence(folders, packages, capfd):
     low, high, save = folders
     save("a.png")
     packages()
-    measurement = Measurement(low, high)
+    measurement = Measurement(against(low, high))
     assert list(measurement.metrics) == ["psnr", "ssim", "lpips", "niqe", "loe"]
     assert measurement.notices == []
     for _ in range(2):
@@ -198,14 +178,14 @@ def test_lpips_and_niqe_are_built_once_and_in_silence(folders, packages, capfd):
 
 def test_lpips_is_not_built_without_a_reference(folders, packages):
     packages()
-    measurement = Measurement(folders[0])
+    measurement = Measurement()
     assert (list(measurement.metrics), measurement.notices) == (["niqe", "loe"], [])
     assert "lpips" not in sys.modules
 
 
 def test_weights_are_not_downloaded(folders, packages, tmp_path):
     packages(weights=False)
-    measurement = Measurement(folders[0], folders[1])
+    measurement = Measurement(against(*folders[:2]))
     assert list(measurement.metrics) == ["psnr", "ssim", "loe"]
     for notice, name, file, package in zip(
         measurement.notices, ("LPIPS", "NIQE"), WEIGHTS, ("lpips", "pyiqa"), strict=True
@@ -216,7 +196,7 @@ def test_weights_are_not_downloaded(folders, packages, tmp_path):
 
 def test_a_package_that_does_not_work_is_a_notice(folders, packages, capfd):
     packages(fail='raise RuntimeError("damaged\\nweights")')
-    measurement = Measurement(folders[0], folders[1])
+    measurement = Measurement(against(*folders[:2]))
     assert measurement.notices == ["LPIPS is left out: the package lpips does not work (RuntimeError: damaged weights)"]
     assert list(measurement.metrics) == ["psnr", "ssim", "niqe", "loe"]
     assert capfd.readouterr() == ("", "")
@@ -224,7 +204,7 @@ def test_a_package_that_does_not_work_is_a_notice(folders, packages, capfd):
 
 def test_what_a_network_cannot_measure_is_reported(folders, packages):
     packages()
-    measurement = Measurement(folders[0])
+    measurement = Measurement()
     small, black = photograph((15, 30)), Image.new("RGB", (30, 30))
     problem = "NIQE cannot be measured (ValueError: too small for a block)"
     assert measurement.measure("a.png", small, small) == ({"loe": 0}, problem)
@@ -237,7 +217,7 @@ def test_threads_measure_the_same_and_the_networks_one_at_a_time(folders, packag
     for i in range(6):
         save(f"{i}.png")
     packages()
-    measurement = Measurement(low, high, gt_mean=True)
+    measurement = Measurement(against(low, high, *(f"{i}.png" for i in range(6))), gt_mean=True)
     start = threading.Barrier(3)
 
     def measure(i):

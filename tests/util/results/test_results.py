@@ -56,9 +56,9 @@ def test_problems_with_references_are_told_and_stop_nothing(measured):
     lines = error_lines(done)
     assert len(lines) == 3 and lines[2] == "2 of 3 images could not be measured"
     assert "deep.png: no reference of this name in high" in lines[0]
-    assert lines[1] == "error: high/sub/other.png: 32x40, the result is 40x32; not compared"
+    assert lines[1] == "error: high/sub/other.png: 32x40, the image is 40x32; not compared"
     page = Path(done.stdout.splitlines()[-1]).read_text()
-    assert "no reference of this name in high" in page and "32x40, the result is 40x32" in page
+    assert "no reference of this name in high" in page and "32x40, the image is 40x32" in page
 
 
 def test_figures_are_those_of_the_saved_images(measured):
@@ -164,7 +164,7 @@ def test_results_of_other_runs_are_measured_anew(measured, saves):
     folder, done = measured
     images = images_of(done)
     stamp = (images / "fits_fake_B.png").stat().st_mtime_ns
-    again = enhance(folder, saves, "--dataroot", "low", "--skip_existing", "--reference", "high")
+    again = enhance(folder, saves, "--dataroot", "low", "--skip_existing", "--reference", "high", "--strength", "0.5")
     assert again.returncode == 1
     report = json.loads((images.parent / "metrics.json").read_text())
     assert "psnr_gt_mean" not in report["metrics"] and report["count"]["psnr"] == 1

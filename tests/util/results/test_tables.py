@@ -31,6 +31,7 @@ def record(name, seconds=0.5, problem=None, **values):
 RECORDS = [
     record('=SUM(A1), "ä"', psnr=20.5, loe=3.0),
     record("two\nlines", None, "no reference", loe=0.125),
+    record("carriage\rreturn", loe=0.5),
     {"name": "bad", "file": "low/bad.png", "error": "cannot be read"},
 ]
 
@@ -42,7 +43,8 @@ def test_the_tables_read_back(tmp_path):
             ["name", "file", "width", "height", "seconds", "psnr", "ssim", "loe"],
             ['=SUM(A1), "ä"', 'low/=SUM(A1), "ä".png', "6", "4", "0.5", "20.5", "", "3.0"],
             ["two\nlines", "low/two\nlines.png", "6", "4", "", "", "", "0.125"],
-            ["mean", "", "", "", "", "20.5", "", "1.5625"],
+            ["carriage\rreturn", "low/carriage\rreturn.png", "6", "4", "0.5", "", "", "0.5"],
+            ["mean", "", "", "", "", "20.5", "", "1.2083333333333333"],
         ]
     assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == {
         "metrics": {
@@ -50,10 +52,10 @@ def test_the_tables_read_back(tmp_path):
             "ssim": {"label": "SSIM", "unit": "", "higher_is_better": True},
             "loe": {"label": "LOE", "unit": "", "higher_is_better": False},
         },
-        "pictures": RECORDS[:2],
-        "mean": {"psnr": 20.5, "loe": 1.5625},
-        "count": {"psnr": 1, "ssim": 0, "loe": 2},
-        "failed": RECORDS[2:],
+        "pictures": RECORDS[:3],
+        "mean": {"psnr": 20.5, "loe": pytest.approx(3.625 / 3)},
+        "count": {"psnr": 1, "ssim": 0, "loe": 3},
+        "failed": RECORDS[3:],
     }
     assert sorted(file.name for file in tmp_path.iterdir()) == ["metrics.csv", "metrics.json"]
 
