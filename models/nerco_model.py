@@ -64,8 +64,14 @@ class NeRCoModel(BaseModel):
             self.text_prior = text_prior_of(opt, clip_model).to(self.device)
 
         # An optimizer for the generators, one for the discriminators; the history of each kind of fake.
-        self.optimizer_G, self.optimizer_D = self._adam(self.generative), self._adam(self.discriminative)
-        self.optimizers = [optimizer for optimizer in (self.optimizer_G, self.optimizer_D) if optimizer]
+        self.optimizers = [
+            torch.optim.Adam(
+                [p for name in names for p in networks[name].parameters()], opt.lr, (opt.beta1, 0.999), fused=True
+            )
+            for names in (self.generative, self.discriminative)
+            if names
+        ]
+        self.optimizer_G, self.optimizer_D = [*self.optimizers, None][:2]  # None: there is no discriminator
         pools = (*POOLS, *(TEXT_POOLS if self.has["text"] else ()))
         self.pools = {name: ImagePool(opt.pool_size, f"{opt.seed} {rank()} {name}") for name in pools}
         self.rec_B = None
@@ -276,11 +282,6 @@ class NeRCoModel(BaseModel):
         if name == "G_A" and self.has["nrn"] and "nrn" in stored.get("ablate", ()):
             return with_one_copy(state)
         return state
-
-    def _adam(self, names):
-        """Adam for the parameters of some networks; None where there are none."""
-        parameters = [p for name in names for p in self.networks()[name].parameters()]
-        return torch.optim.Adam(parameters, self.opt.lr, (self.opt.beta1, 0.999), fused=True) if parameters else None
 
     def _placed(self, images):
         return images.to(self.device, non_blocking=True, memory_format=self.layout)

@@ -83,12 +83,12 @@ class DryRun:
 
     def check_validation(self):
         """Open the validation images, and their references."""
-        paths, references = [], None
+        files, references = {}, None
         if self.opt.val_dir:
             with self.noting_a_problem():
-                paths, references, notices = find_validation(self.opt)
+                files, references, notices = find_validation(self.opt)
                 self.warnings += notices
-        for path in paths:
+        for path in files.values():
             with self.noting_a_problem():
                 size = open_rgb(path).size
                 if references:

@@ -15,8 +15,8 @@ class LossLog:
 
     def __init__(self, folder, resume_at=None):
         self.text, self.records = Path(folder) / "loss_log.txt", Path(folder) / "losses.jsonl"
-        self.earlier = drop_later_records(self.records, resume_at)  # what a resumed run goes on from
-        write_text(self.text, "".join(_line(record) for record in self.earlier))
+        self.history = drop_later_records(self.records, resume_at)  # all records, those of earlier calls, too
+        write_text(self.text, "".join(_line(record) for record in self.history))
 
     def add(self, epoch, images, rate, losses):
         """Write one record and return its line of the text.
@@ -28,6 +28,7 @@ class LossLog:
             losses: {name: float}.
         """
         record = {"epoch": epoch, "pictures": images, "lr": rate, "losses": dict(losses)}
+        self.history.append(record)
         append_record(self.records, record)
         with self.text.open("a", encoding="utf-8") as file:
             file.write(_line(record))

@@ -28,8 +28,7 @@ class Validation:
     """
 
     def __init__(self, opt, folder, resume_at=None):
-        paths, references, self.notices = find_validation(opt)
-        files = dict(zip(output_names(paths, opt.val_dir), paths, strict=True))
+        files, references, self.notices = find_validation(opt)
         self.images = {name: open_rgb(path) for name, path in files.items()}
         self.references = {}
         if references:
@@ -74,7 +73,7 @@ def evaluating(network):
 
 
 def find_validation(opt):
-    """The paths of the images that are validated; their ``References`` or None; lines about what is left out.
+    """The images that are validated, {name: path}; their ``References`` or None; lines about what is left out.
 
     Raises:
         WorkError: there are no images, or no references.
@@ -83,4 +82,5 @@ def find_validation(opt):
     paths, notices = found.paths[:MAX_IMAGES], found.notices()
     if beyond := len(found.paths[MAX_IMAGES:]):
         notices.append(f"left out of {opt.val_dir}: {beyond} images after the first {MAX_IMAGES}")
-    return paths, References(opt.val_ref, paths, opt.val_dir) if opt.val_ref else None, notices
+    files = dict(zip(output_names(paths, opt.val_dir), paths, strict=True))
+    return files, References(opt.val_ref, paths, opt.val_dir) if opt.val_ref else None, notices

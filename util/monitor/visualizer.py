@@ -7,7 +7,7 @@ from tqdm import tqdm
 from util import distributed
 from util.monitor.curves import draw_curves
 from util.monitor.live_view import LiveView
-from util.monitor.loss_log import LossLog, read_losses
+from util.monitor.loss_log import LossLog
 from util.monitor.training_page import TrainingPage
 
 BAR_LOSSES = ("G_A", "cycle_A", "D_A")  # there is no room for more beside the progress bar
@@ -23,13 +23,13 @@ class Visualizer:
     """
 
     def __init__(self, opt, folder, resume_at=None):
-        self.active, self.folder = distributed.is_main(), folder
+        self.active = distributed.is_main()
         self.bar, self.newest_line = None, ""
         if self.active:
             self.log = LossLog(folder, resume_at)
             self.page = None if opt.no_html else TrainingPage(folder, opt.name, opt.display_winsize)
             self.curves_folder = Path("loss") / f"loss_{opt.name}"
-            self.live = LiveView(opt, self.log.earlier)
+            self.live = LiveView(opt, self.log.history)
 
     def epoch(self, batches, number, last, total, seen):
         """Go through the batches of an epoch under a progress bar that counts images.
@@ -67,7 +67,7 @@ class Visualizer:
     def update_page(self, epoch, visuals):
         """Draw the curves, and write the page with them and the newest images."""
         if self.active:
-            curves = draw_curves(read_losses(self.folder), self.curves_folder)
+            curves = draw_curves(self.log.history, self.curves_folder)
             if self.page:
                 self.page.update(epoch, visuals, self.newest_line, curves)
 
