@@ -177,7 +177,7 @@ def test_compiling_needs_a_compiler(monkeypatch, tmp_path):
 LIMITS = """--crop_size 1 16384
 --load_size 1 16384
 --display_winsize 1 16384
---ngf 16 1024
+--ngf 1 1024
 --ndf 1 1024
 --n_layers_D 1 10
 --batch_size 1 4096
