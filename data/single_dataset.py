@@ -123,7 +123,7 @@ class SingleDataset:
 
 def _no_input(opt):
     """Files and folders that are not enhanced, {path: what they are}."""
-    folders = dict.fromkeys((opt.results_dir, results_folder(opt)), RESULTS)
+    folders = {place: RESULTS for place in (opt.results_dir, results_folder(opt)) if Path(place).is_dir()}
     return {**folders, opt.reference: "the references"} if opt.reference else folders
 
 

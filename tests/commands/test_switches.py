@@ -175,7 +175,7 @@ def test_references_that_do_not_fit_are_one_line(tmp_path):
     training_folder(tmp_path / "dataset", count=1)
     flags = ["--dataroot", "dataset", "--name", "r", "--no_text", "--display_id", "0", "--val_dir", "dataset/testA"]
     done = run("train.py", *flags, "--val_ref", "dataset/trainB", cwd=tmp_path)
-    assert done.returncode == 1 and "there is no image coffee0" in error_line(done)
+    assert done.returncode == 1 and "coffee0.png: no reference of this name in dataset/trainB" in error_line(done)
 
 
 @pytest.mark.commands

@@ -57,7 +57,7 @@ class Results:
             record = earlier.get(name)
             there = record and self.files.complete(name) and (record.get("stages", True) or not self.opt.save_stages)
             if there and stands(record, self.made[name], str(path), self.files.path(name, "fake_B")):
-                kept[name] = record
+                kept[name] = {**record, "file": str(path)}  # as it is named now
             else:
                 missing.append(index)
         # Without those made anew: killed between a new result and its record, a run would leave a wrong one.

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import shutil
 import time
 
@@ -67,12 +66,20 @@ def done(place):
     return enhance("low")[1].folder
 
 
-def test_the_same_again_is_kept(done):
-    written = [path.stat().st_mtime_ns for path in done.glob("images/*.png")]
+def test_the_same_again_is_kept(place):
+    (place / "high").mkdir()
+    for name in "ab":
+        photograph((20, 16)).save(place / "high" / f"{name}.png")
+    images = enhance("low", "--reference", "high")[1].files.folder
+    written = [path.stat().st_mtime_ns for path in images.iterdir()]
     before = pictures()
-    made, results, problems = enhance(os.path.abspath("low"), "--skip_existing")  # noqa: PTH100
-    assert made == [] and results.notices == ["kept: 2 of 2 results"] and problems == ([], [], [])
-    assert [path.stat().st_mtime_ns for path in done.glob("images/*.png")] == written and pictures() == before
+    for low in ("low", place / "low"):  # from elsewhere, the same files have other names
+        made, results, problems = enhance(low, "--skip_existing", "--reference", "high")
+        assert made == [] and results.notices == ["kept: 2 of 2 results"] and problems == ([], [], [])
+        assert [path.stat().st_mtime_ns for path in images.iterdir()] == written
+        assert pictures() == {name: {**one, "file": f"{low}/{name}.png"} for name, one in before.items()}
+    assert again(place / "low", "--reference", "high", "--gt_mean") == []
+    assert all("psnr_gt_mean" in one["metrics"] for one in pictures().values())
 
 
 @pytest.mark.parametrize(
