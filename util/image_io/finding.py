@@ -7,7 +7,10 @@ from pathlib import Path
 
 from util.errors import WorkError
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".ppm", ".pgm", ".pbm", ".pnm", ".bmp", ".tif", ".tiff"),
+    *(".webp", ".avif", ".gif", ".jp2", ".j2k", ".tga", ".heic", ".heif"),
+)
 
 
 def domain_folders(opt):
