@@ -105,7 +105,7 @@ class SingleDataset:
 
         ``A``: (1, 3, H, W) in [-1, 1]; ``A_paths``: [str]; ``name``: str; ``alpha``: an image of mode L or None;
         ``metadata``: a ``Metadata``, for the file made from it; ``deep``: whether the file has, and ``A`` has kept,
-        16 bits per channel.
+        16 bits per channel; ``gray``: whether it has no colours.
 
         An image that cannot be read gives {"A_paths", "name", "error": WorkError} instead.
         """
@@ -118,7 +118,8 @@ class SingleDataset:
         if opt.preprocess != "none":
             image = image.changed(lambda pixels: preprocess(pixels, opt.preprocess, opt.load_size, opt.crop_size))
         colours = image.colours()[None]  # (1, 3, H, W)
-        return sample | {"A": colours, "alpha": image.alpha, "metadata": image.metadata, "deep": image.deep}
+        kept = {key: getattr(image, key) for key in ("alpha", "metadata", "deep", "gray")}
+        return sample | {"A": colours, **kept}
 
 
 def _no_input(opt):

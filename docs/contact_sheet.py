@@ -13,11 +13,12 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from util.errors import UsageError, run_command
 from util.files import make_folder, write_file
-from util.image_io.finding import EXTENSIONS, find_images
+from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 
 INPUT, RESULT = "_real_A", "_fake_B"  # how test.py ends the names of its images
 GAP, LINE, FONT = 4, 18, 13  # pixels: between images, height of a line of text, of its letters
+WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm")
 PAPER, INK = (24, 24, 24), (230, 230, 230)
 
 
@@ -116,8 +117,8 @@ def _join(parts, size, direction):
 
 def check_output(path):
     """Refuse a file name that does not say which kind of image to write (UsageError)."""
-    if Path(path).suffix.lower() not in EXTENSIONS:
-        raise UsageError(f"--output {path}: must end in one of {' '.join(EXTENSIONS)}")
+    if Path(path).suffix.lower() not in WRITTEN:
+        raise UsageError(f"--output {path}: must end in one of {' '.join(WRITTEN)}")
 
 
 def main():

@@ -1,8 +1,11 @@
 """The enhancer: all of NeRCo that inference needs."""
 
+import os
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from data.transforms import pad_to_multiple
@@ -14,7 +17,9 @@ from models.networks.nrn import NRN
 from util.checkpoint import load_network, net_file, read_options, read_state_dict
 from util.device import select_device
 from util.errors import WorkError
-from util.image_io.tensors import alpha_channel, to_image, to_tensor
+from util.image_io.arrays import array_to_tensor, tensor_to_array
+from util.image_io.reading import read_image
+from util.image_io.writing import result_image
 
 ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords", "ablate")  # the options that shape it
 NETWORKS = ("Pre", "H", "G_A")
@@ -29,7 +34,7 @@ class Enhancer(nn.Module):
     Example::
 
         enhancer = Enhancer.from_checkpoint("saves/LSRW")
-        enhancer.enhance(PIL.Image.open("dark.jpg")).save("bright.png")
+        enhancer.enhance("dark.jpg").save("bright.png")
     """
 
     def __init__(self, ngf=64, netG="resnet_9blocks", norm="instance", dropout=False, nrn_coords="absolute", ablate=()):
@@ -115,9 +120,29 @@ class Enhancer(nn.Module):
         return x.to(parameter.device, parameter.dtype)
 
     def enhance(self, image):
-        """Enhance one PIL image of any mode; the result has its size, 8 bits, and its alpha channel.
+        """Enhance one image, as test.py does; gray stays gray, and alpha is kept.
 
-        An image that does not fit into memory as a whole is computed in bands of rows, as ``Inference`` does.
+        Args:
+            image: a file, a PIL image of any mode, or an array: uint8, uint16, or floating from 0 to 1, of shape
+                (H, W) or (H, W, C): gray, gray and alpha, RGB, RGB and alpha.
+
+        Returns:
+            Of an array, one of the same type and shape. Else a PIL image, upright, with colour profile and EXIF in
+            ``info``; in 8 bits, all that PIL has for colours, but 16 (I;16) where gray without alpha had more.
+
+        Raises:
+            WorkError: the image cannot be read, or does not fit into memory in any way.
+            TypeError: it is something else; ValueError: an array has another shape or other values.
         """
-        enhanced, _, _ = Inference(self)(to_tensor(image)[None])
-        return to_image(enhanced[0], alpha_channel(image))
+        if isinstance(image, np.ndarray):
+            return tensor_to_array(self._enhanced(array_to_tensor(image)), image)
+        if not isinstance(image, (str, os.PathLike, Image.Image)):
+            raise TypeError(f"enhance takes a file, a PIL image or a numpy array, not {type(image).__name__}")
+        loaded = read_image(image)
+        enhanced = self._enhanced(loaded.colours())
+        return result_image(enhanced, alpha=loaded.alpha, metadata=loaded.metadata, deep=loaded.deep, gray=loaded.gray)
+
+    def _enhanced(self, low):
+        """An image (3, H, W) in [-1, 1], enhanced, on the CPU."""
+        enhanced, _, _ = Inference(self)(low[None])
+        return enhanced[0]

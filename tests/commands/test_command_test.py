@@ -11,7 +11,16 @@ from PIL import Image
 
 from commands import error_line, error_lines, run
 from golden_weights import golden_arrays
-from sample_images import enhancer_folder, levels, photograph, save_deep_png, training_folder
+from models.enhancer import Enhancer
+from sample_images import (
+    camera_exif,
+    colour_profile,
+    enhancer_folder,
+    levels,
+    photograph,
+    save_deep_png,
+    training_folder,
+)
 
 pytestmark = pytest.mark.commands
 
@@ -82,10 +91,44 @@ def test_a_folder_of_every_kind_of_image(tmp_path, weights):
     }
     result = Image.open(images / "see through & <b> '#1' 100%_fake_B.png")
     assert result.mode == "RGBA" and (levels(result)[..., 3] == 99).all()
-    assert (
-        levels(Image.open(images / "deep_real_A.png")).tolist()
-        == levels(Image.open(images / "gray_real_A.png")).tolist()
-    )
+    deep, gray = (Image.open(images / f"{name}_real_A.png") for name in ("deep", "gray"))
+    assert np.array_equal(levels(deep), levels(gray)[..., 0] * 257)
+    for stage in ("real_A", "fake_B"):
+        assert Image.open(images / f"deep_{stage}.png").mode in ("I;16", "I")
+
+
+def test_python_does_what_the_command_does(tmp_path, weights):
+    source, image = tmp_path / "in", photograph((37, 22), brightness=0.3)
+    source.mkdir()
+    told = {"exif": camera_exif(orientation=6), "icc_profile": colour_profile()}
+    image.save(source / "turned.jpg", **told)
+    image.save(source / "turned.tif", **told)
+    image.convert("L").save(source / "gray.png", exif=camera_exif(orientation=8))
+    image.convert("LA").save(source / "gray_alpha.png")
+    image.quantize(8).save(source / "palette.gif")
+    image.convert("CMYK").save(source / "print.jpg")
+    Image.fromarray(levels(image.convert("L")).astype(np.uint16) * 257).save(source / "gray16.png")
+    save_deep_png(source / "deep.png", np.asarray(image).astype(np.uint16) * 257)
+    transparent = image.copy()
+    transparent.putalpha(99)
+    transparent.save(source / "alpha.webp", lossless=True)
+
+    done = enhance(tmp_path, weights, "--dataroot", source, "--gpu_ids", "-1")
+    assert done.returncode == 0, done.stderr
+    enhancer = Enhancer.from_checkpoint(weights / "small", device="cpu")
+    turned = {path: path.stem for path in source.iterdir()} | {
+        source / f"turned.{kind}": f"turned_{kind}" for kind in ("jpg", "tif")
+    }
+    for path, name in turned.items():
+        saved = Image.open(Path(done.stdout.splitlines()[-1]).parent / "images" / f"{name}_fake_B.png")
+        results = [enhancer.enhance(path)]
+        if name != "deep":  # of which PIL holds 8 bits
+            results.append(enhancer.enhance(Image.open(path)))
+        for result in results:
+            assert result.mode == saved.mode and result.size == saved.size
+            assert np.abs(levels(result) - levels(saved)).max() <= (1 if name == "deep" else 0), name
+            assert result.info.get("icc_profile") == saved.info.get("icc_profile")
+            assert dict(result.getexif()) == dict(saved.getexif())
 
 
 def test_one_bad_image_does_not_stop_the_others(tmp_path, weights):
@@ -94,16 +137,20 @@ def test_one_bad_image_does_not_stop_the_others(tmp_path, weights):
     photograph((64, 64)).save(data / "testA" / "cut.jpg")
     whole = (data / "testA" / "cut.jpg").read_bytes()
     (data / "testA" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    save_deep_png(data / "testA" / "deep.png", np.asarray(photograph((64, 64))).astype(np.uint16))
+    whole = bytearray((data / "testA" / "deep.png").read_bytes())
+    whole[500] ^= 1
+    (data / "testA" / "deep.png").write_bytes(whole)
 
     done = enhance(tmp_path, weights, "--dataroot", data)
     assert done.returncode == 1
     lines = error_lines(done)
-    assert [line.split(":")[0] for line in lines[:2]] == ["error", "error"]
-    assert "cut.jpg: cannot read this image" in lines[0] and "text.png: cannot read this image" in lines[1]
-    assert lines[2] == "2 of 4 images failed" and len(lines) == 3
+    for name, line in zip(("cut.jpg", "deep.png", "text.png"), lines, strict=False):
+        assert line.startswith("error: ") and f"{name}: cannot read this image" in line
+    assert lines[3] == "3 of 5 images failed" and len(lines) == 4
     page = Path(done.stdout.splitlines()[-1])
     assert len(list((page.parent / "images").glob("*_fake_B.png"))) == 2
-    assert page.read_text().count("failed: ") == 2
+    assert page.read_text().count("failed: ") == 3
 
 
 def test_what_is_left_out_and_what_has_a_strange_name(tmp_path, weights):

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from util.errors import WorkError
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
+EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".ppm", ".pgm", ".pbm", ".pnm", ".bmp", ".tif", ".tiff"),
+    *(".webp", ".avif", ".gif", ".jp2", ".j2k", ".tga", ".heic", ".heif"),
+)
 JOURNAL, RESULTS = "records.jsonl", "results of test.py"  # which hold that file, beside a folder "images"
 KINDS_TOLD = 8  # extensions that a notice counts one by one
 LONGEST_NAME = 200  # bytes: file systems take 255, and "_fake_B_preview.webp" or the like is added

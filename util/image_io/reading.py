@@ -1,38 +1,48 @@
-"""Reading an image file: pixels in 8 bits or more, alpha, metadata, upright."""
+"""Reading an image, a file or PIL's: pixels in 8 bits or more, alpha, metadata, upright."""
 
 import contextlib
-import logging
-import warnings
-import zlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from util.errors import WorkError
-from util.image_io.metadata import DAMAGED, Metadata, read_metadata
-from util.image_io.tensors import alpha_channel, each_channel, is_deep, to_8bit, to_tensor
+from util.image_io.metadata import Metadata, read_metadata
+from util.image_io.opening import opened, refuse_damaged_png, refuse_too_large, without_pixel_limit
+from util.image_io.sixteen_bits import GRAY_ALPHA, low_byte_tiles, mend_planes, raw_modes
+from util.image_io.tensors import alpha_channel, each_channel, is_deep, is_gray, to_8bit, to_tensor
 
-# What PIL raises for a file that is missing, damaged, too large for its safety limit, or not an image.
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+_ORDINARY = (OSError, SyntaxError, ValueError, EOFError)  # what PIL raises on purpose: the message is enough
 
-_COLOUR_TIFF = 2  # PhotometricInterpretation
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass
 class LoadedImage:
-    """What an image file holds, upright.
+    """What an image holds, upright.
 
     Args:
         pixels: a PIL image of mode RGB or RGBA; of more than 8 bits per channel, a float32 tensor (3, H, W) in
             [-1, 1].
         alpha: a PIL image of mode L, or None.
         metadata: a ``Metadata``.
+        gray: whether it has no colours: its three channels are equal, and its result is to be gray, too.
     """
 
     pixels: Image.Image | torch.Tensor
     alpha: Image.Image | None
     metadata: Metadata
+    gray: bool
 
     @property
     def deep(self):
@@ -52,38 +62,37 @@ class LoadedImage:
         return replace(self, pixels=each_channel(self.pixels, change).clamp_(-1, 1), alpha=alpha)
 
 
-def read_image(path, deep=True):
-    """Read an image file, turned upright as its EXIF orientation says.
+def read_image(source, deep=True):
+    """Read an image, turned upright as its EXIF orientation says.
 
     Args:
-        path: the file.
-        deep: whether more than 8 bits per channel are kept where the file has them, and a package that is
-            installed reads them.
+        source: a file, or a PIL image, which stays as it is.
+        deep: whether more than 8 bits per channel are kept where the file has them, and PIL can read them.
 
     Returns:
-        A ``LoadedImage``.
+        A ``LoadedImage``. Of several frames or pages it is the first.
 
     Raises:
-        WorkError: the file is missing, damaged, too large for PIL's safety limit, or not an image.
+        WorkError: the file is missing, damaged, too large for the free memory, or not an image.
     """
-    with _image_errors(path), Image.open(path) as image:
-        decode = _sixteen_bit_decoder(image) if deep else None
-        if image.format != "TIFF":  # PIL turns a TIFF when it decodes it; a PNG may hold its EXIF behind its pixels
-            image.load()
-        metadata, orientation = read_metadata(image)
-        image.load()
-        with contextlib.suppress(*DAMAGED):  # damaged EXIF does not turn an image
-            ImageOps.exif_transpose(image, in_place=True)
-    colours = None
-    if deep and is_deep(image):
-        colours = to_tensor(image)
-    elif decode and (levels := decode(path)) is not None:
-        levels = _turned(levels, orientation)
-        colours = torch.empty(levels.shape)
-        colours.numpy()[...] = levels
-        colours.div_(65535).mul_(2).sub_(1)
-    pixels = to_8bit(image) if colours is None else colours
-    return LoadedImage(pixels, alpha_channel(image), metadata)
+    if isinstance(source, Image.Image):
+        with _one_line_errors(getattr(source, "filename", "") or "the image"):
+            return _loaded(*_upright(source), deep=deep)
+    with _one_line_errors(source), without_pixel_limit(), Path(source).open("rb") as file:
+        image = opened(file, source)
+        refuse_too_large(image, source)
+        if image.format == "PNG":
+            refuse_damaged_png(file)
+        mend_planes(image)
+        low_tiles, gray = low_byte_tiles(image) if deep else None, GRAY_ALPHA in raw_modes(image)
+        (high, metadata), low = _upright(image), None
+        if low_tiles:
+            image = opened(file, source)
+            image.tile = low_tiles
+            low, _ = _upright(image)
+            if gray:
+                low = Image.merge("RGB", [low.getchannel("G")] * 3)
+        return _loaded(high, metadata, low, gray, deep)
 
 
 def open_image(path):
@@ -99,68 +108,44 @@ def open_rgb(path):
 def count_pixels(path):
     """Width times height of an image by its header alone; 0 if that cannot be read."""
     try:
-        with Image.open(path) as image:
+        with _one_line_errors(path), without_pixel_limit(), Path(path).open("rb") as file:
+            image = opened(file, path)
             return image.width * image.height
-    except _UNREADABLE:
+    except WorkError:
         return 0
 
 
 @contextlib.contextmanager
-def _image_errors(path):
-    """Turn what PIL raises over an unreadable image into a WorkError of one line that names ``path``."""
+def _one_line_errors(path):
+    """Turn whatever is raised over an unreadable image into a WorkError of one line that names ``path``.
+
+    A decoder may raise anything over a damaged file: TypeError, IndexError, RuntimeError, MemoryError.
+    """
     try:
         yield
-    except _UNREADABLE as error:
-        reason = "not an image, or damaged" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+    except WorkError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, _ORDINARY):
+            reason = f"damaged: {type(error).__name__} {reason}".rstrip()
         raise WorkError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
 
 
-def _turned(x, orientation):
-    """An array (3, H, W), turned upright as an EXIF orientation says; 1 is upright."""
-    if orientation in (5, 6, 7, 8):
-        x = x.transpose(0, 2, 1)
-    if orientation in (2, 3, 6, 7):
-        x = x[:, :, ::-1]
-    return x[:, ::-1] if orientation in (3, 4, 7, 8) else x
+def _upright(image):
+    """A PIL image, decoded and turned as its EXIF says, and its metadata; the given one is not turned itself."""
+    if image.format != "TIFF":  # PIL turns a TIFF when it decodes it; a PNG may hold its EXIF behind its pixels
+        image.load()
+    metadata, orientation = read_metadata(image)
+    image.load()
+    if orientation in _UPRIGHT and image.format != "TIFF":
+        image = image.transpose(_UPRIGHT[orientation])
+    return image, metadata
 
 
-def _sixteen_bit_decoder(image):
-    """What decodes the colours that PIL would cut to 8 bits, by the header of an open image; None for others.
-
-    It takes a path and returns a uint16 array (3, H, W), as stored, without alpha; or None if no package that is
-    installed reads this kind: PIL's 8 bits then have to do.
-    """
-    if image.format == "PNG" and {tile[3] for tile in image.tile} & {"RGB;16B", "RGBA;16B", "LA;16B"}:
-        return _decode_png
-    if image.format == "TIFF" and image.tag_v2.get(262) == _COLOUR_TIFF and set(image.tag_v2.get(258, ())) == {16}:
-        return _decode_tiff
-    return None
-
-
-def _decode_png(path):
-    try:
-        from torchvision.io import ImageReadMode, decode_image  # imported where it is used: few images need it
-    except ImportError:  # announced to leave torchvision
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
-            return decode_image(str(path), ImageReadMode.RGB).numpy()
-    except RuntimeError as error:
-        raise WorkError(f"{path}: cannot read this image ({error}); replace or remove it") from error
-
-
-def _decode_tiff(path):
-    """None where tifffile lacks the codec (LZW, for one), and where colours are stored multiplied by alpha."""
-    import tifffile
-
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a damaged file's error is one line
-    try:
-        with tifffile.TiffFile(path) as file:
-            page = file.pages[0]
-            if tifffile.EXTRASAMPLE.ASSOCALPHA in page.extrasamples:
-                return None
-            values = page.asarray()  # (H, W, S), or (S, H, W) if it is stored colour by colour
-    except (ValueError, KeyError, IndexError, TypeError, OSError, zlib.error):
-        return None  # PIL has the last word: it reads the file, or says why not
-    return values[:3] if page.axes == "SYX" else values[:, :, :3].transpose(2, 0, 1)
+def _loaded(image, metadata, low=None, gray=False, deep=True):
+    """A ``LoadedImage``; ``low`` holds the low bytes of 16 bits per channel where ``image`` has the high ones."""
+    if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
+        raise ValueError("its values are not all finite numbers: NaN or Inf")
+    pixels = to_tensor(image, low) if deep and (low or is_deep(image)) else to_8bit(image)
+    return LoadedImage(pixels, alpha_channel(image), metadata, gray or is_gray(image))

@@ -9,6 +9,7 @@ from PIL import Image
 
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 _STRIP = 2**18  # pixels
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def row_strips(width, height):
@@ -25,6 +26,11 @@ def in_pixels(size):
 def is_deep(image):
     """Whether a PIL image has more than 8 bits per channel: gray in every case."""
     return image.mode in _SIXTEEN_BIT or image.mode == "F"
+
+
+def is_gray(image):
+    """Whether a PIL image has no colours; that of a palette has, whatever they are."""
+    return is_deep(image) or image.mode in ("1", "L", "LA", "La")
 
 
 def alpha_channel(image):
@@ -44,11 +50,12 @@ def to_8bit(image):
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def to_tensor(image):
+def to_tensor(image, low=None):
     """The colours of a PIL image, without alpha: a float32 tensor (3, H, W) in [-1, 1].
 
     Args:
         image: any mode: 1, L, P, RGB, CMYK, YCbCr, LAB, with or without alpha, or gray with 16 bits or floating.
+        low: where ``image`` holds the high bytes of 16 bits, an image of mode RGB or RGBA with the low ones.
     """
     width, height = image.size
     white = _white(image) if is_deep(image) else None
@@ -58,9 +65,15 @@ def to_tensor(image):
         if white:
             tensor.numpy()[:, rows] = _gray(strip, white)
         else:
-            colours = np.asarray(to_8bit(strip).convert("RGB"), dtype=np.float32)  # (h, W, 3)
-            tensor.numpy()[:, rows] = colours.transpose(2, 0, 1) / 255
+            colours, highest = _rgb(strip), 255  # (h, W, 3)
+            if low:
+                colours, highest = colours * 256 + _rgb(low.crop((0, rows.start, width, rows.stop))), 65535
+            tensor.numpy()[:, rows] = colours.transpose(2, 0, 1) / highest
     return tensor.mul_(2).sub_(1)
+
+
+def _rgb(image):
+    return np.asarray(to_8bit(image).convert("RGB"), dtype=np.float32)
 
 
 def _white(image):
@@ -71,6 +84,11 @@ def _white(image):
 
 def _gray(image, white):
     return np.clip(np.asarray(image, dtype=np.float32) / white, 0, 1)  # (H, W)
+
+
+def luma(tensor):
+    """The brightness of a tensor (3, H, W): (1, H, W), as ITU-R BT.601 weighs red, green and blue."""
+    return torch.einsum("chw,c->hw", tensor.float(), tensor.new_tensor(_LUMA, dtype=torch.float32))[None]
 
 
 def to_levels(tensor, highest=255):

@@ -5,19 +5,35 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from util.errors import WorkError
 from util.files import write_file
 from util.image_io.encoders import write_deep_png, write_tiff
 from util.image_io.metadata import Metadata
-from util.image_io.tensors import each_channel, in_pixels, row_strips, stretch, to_image, to_levels
+from util.image_io.tensors import each_channel, in_pixels, luma, row_strips, stretch, to_8bit, to_image, to_levels
 
 _JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 _LONGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}  # pixels: libjpeg's limit, and the format's
 _LONGEST_JPEG_EXIF = 65533  # bytes: one segment
 
 
-def write_image(path, values, *, alpha=None, metadata=None, deep=False, quality=95, aspect_ratio=1.0):
+def result_image(values, *, alpha=None, metadata=None, deep=False, gray=False):
+    """What ``write_image`` would write, as a PIL image: profile and EXIF are in its ``info``.
+
+    PIL has colours in 8 bits alone. Gray without alpha keeps 16 bits (mode I;16) if it is ``deep``.
+    """
+    values, metadata = _as_gray(values, metadata) if gray else (values, metadata or Metadata())
+    if deep and gray and alpha is None:
+        image = Image.fromarray(to_levels(values, 65535)[:, :, 0])
+    else:
+        image = to_image(values, alpha)
+    contents = {"icc_profile": metadata.icc, "exif": metadata.exif}
+    image.info |= {key: value for key, value in contents.items() if value}
+    return image
+
+
+def write_image(path, values, *, alpha=None, metadata=None, deep=False, gray=False, quality=95, aspect_ratio=1.0):
     """Write one image file in one step: a reader sees the old file or the whole new one.
 
     Args:
@@ -27,12 +43,13 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, quality=
         metadata: a ``Metadata``, or None. The colour profile is left out if ``values`` is gray. A JPEG holds
             64 KiB of EXIF at most: more is left out.
         deep: whether to write 16 bits per channel, where the format has them (PNG, TIFF).
+        gray: whether the brightness alone is written: a gray image stays gray, without a tint.
         quality: from 1 to 100, for JPEG and WebP; a JPEG from 90 up keeps the colours of each pixel (4:4:4), a
             WebP of 100 is lossless.
         aspect_ratio: how to stretch the image: see ``util.image_io.tensors.stretch``.
 
     Returns:
-        The image as it was written, but in 8 bits: a PIL image of mode RGB, RGBA, L or LA.
+        The image as it was written, but in 8 bits: a PIL image of mode RGB or RGBA.
 
     Raises:
         WorkError: the image is too large for the format, or the file cannot be written; an old one is untouched.
@@ -40,16 +57,18 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, quality=
     path = Path(path)
     kind = path.suffix.lower()
     metadata = metadata or Metadata()
-    if len(values) == 1:
-        metadata = Metadata(exif=metadata.exif)
+    if gray or len(values) == 1:
+        values, metadata = _as_gray(values, metadata)
     if deep and kind in (".png", *_TIFF):
+        if len(values) == 1 and alpha is not None and kind in _TIFF:
+            values = values.expand(3, -1, -1)  # PIL does not open gray and alpha in a TIFF of 16 bits
         if aspect_ratio != 1:
             values = each_channel(values.detach().float().cpu(), lambda channel: stretch(channel, aspect_ratio))
             alpha = None if alpha is None else stretch(alpha, aspect_ratio)
         image, strips = to_image(values, alpha), _deep_strips(values, alpha)
         encode = write_deep_png if kind == ".png" else write_tiff
         write_file(path, lambda beside: encode(beside, _shape(image), strips, metadata))
-        return image
+        return to_8bit(image)
     image = stretch(to_image(values, None if kind in _JPEG else alpha), aspect_ratio)
     longest = _LONGEST_SIDE.get(kind)
     if longest and max(image.size) > longest:
@@ -61,7 +80,12 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, quality=
         write_file(path, lambda beside: write_tiff(beside, _shape(image), _strips(image), metadata))
     else:
         write_file(path, lambda beside: _write_with_pil(image, beside, kind, quality, metadata))
-    return image
+    return to_8bit(image)
+
+
+def _as_gray(values, metadata):
+    """Values (1, H, W), and the metadata without a profile, which would be that of colours."""
+    return luma(values) if len(values) == 3 else values, Metadata(exif=metadata.exif if metadata else None)
 
 
 def _shape(image):

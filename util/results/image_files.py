@@ -59,7 +59,7 @@ class ImageFiles:
         written = {}
         for stage, values in stages.items():
             # The other stages are for looking at.
-            whole = {key: sample[key] for key in ("alpha", "metadata", "deep")} if stage in COMPARED else {}
+            whole = {key: sample[key] for key in ("alpha", "metadata", "deep", "gray")} if stage in COMPARED else {}
             written[stage] = write_image(
                 self.path(sample["name"], stage),
                 viewable(stage, values),

@@ -14,7 +14,7 @@ from util.image_io.encoders import write_deep_png
 from util.image_io.metadata import Metadata
 from util.image_io.reading import open_image, read_image
 from util.image_io.tensors import to_tensor
-from util.image_io.writing import write_image
+from util.image_io.writing import result_image, write_image
 
 LOSSLESS = ["a.png", "a.tif", "a.tiff", "a.webp"]
 
@@ -67,11 +67,12 @@ def test_sixteen_bits_come_back(tmp_path, monkeypatch, file, channels, alpha, st
     monkeypatch.setattr("util.image_io.tensors._STRIP", strip)
     values, exact = random_tensor(channels)
     assert write_image(tmp_path / file, values, deep=True, alpha=alpha).size == (9, 7)
+    if file == "a.tif" and alpha is not None:
+        exact = np.broadcast_to(exact, (7, 9, 3))  # gray with alpha, PIL would not open
     expected = exact if alpha is None else np.dstack([exact, levels(alpha) * 257])
     saved = read_deep(tmp_path / file)
     assert np.array_equal(saved.reshape(expected.shape), expected)
-    if file == "a.png" or channels == 3 or alpha is None:  # a TIFF of gray with alpha, PIL does not open
-        assert open_image(tmp_path / file).size == (9, 7)
+    assert open_image(tmp_path / file).size == (9, 7)
 
 
 def test_sixteen_bits_in_sixteen_bits_out(tmp_path):
@@ -105,6 +106,26 @@ def test_gray(tmp_path, file):
     image = Image.open(tmp_path / file)
     assert "icc_profile" not in image.info
     assert np.abs(levels(image.convert("L")) - exact[:, :, 0]).max() <= (2 if file == "a.jpg" else 0)
+
+
+@pytest.mark.parametrize("file", ["a.png", "a.jpg", "a.tif"])
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("alpha", [None, random_alpha()])
+def test_a_tint_of_gray_is_not_written(tmp_path, file, deep, alpha):
+    values, exact = random_tensor(3)
+    expected = (exact @ [0.299, 0.587, 0.114]) / 257
+    written = write_image(tmp_path / file, values, gray=True, deep=deep, alpha=alpha, quality=100)
+    in_memory = result_image(values, gray=True, deep=deep, alpha=alpha)
+    image = Image.open(tmp_path / file)
+    gray = levels(read_image(tmp_path / file).pixels) if not deep else levels(open_image(tmp_path / file))
+    for found in (gray[..., 0], levels(written)[..., 0]):
+        assert np.abs(found - expected).max() <= (3 if file == "a.jpg" else 1)
+    assert (gray[..., 0] == gray[..., 1]).all() and (gray[..., 0] == gray[..., 2]).all()
+    if alpha is None:
+        assert image.mode in (("I;16", "I") if deep and file != "a.jpg" else ("L",))
+        assert in_memory.mode == ("I;16" if deep else "L")
+    else:
+        assert in_memory.mode == "LA"
 
 
 @pytest.mark.parametrize("deep", [False, True])
