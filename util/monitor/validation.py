@@ -6,6 +6,7 @@ from statistics import fmean
 
 from util.errors import WorkError
 from util.files import append_record
+from util.going_on import going_on
 from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 from util.image_io.tensors import in_pixels
@@ -55,7 +56,8 @@ class Validation:
             metric: fmean(score(enhanced[name], reference) for name, reference in self.references.items())
             for metric, score in {"psnr": psnr, "ssim": ssim}.items()
         }
-        append_record(self.file, {"epoch": epoch, "pictures": images, **means})
+        with going_on():
+            append_record(self.file, {"epoch": epoch, "pictures": images, **means})
         return enhanced, means
 
 
