@@ -2,35 +2,52 @@
 
 import argparse
 import os
+import re
 import shutil
 import sys
+from pathlib import Path
+from unicodedata import category
 
 from data.transforms import PREPROCESS
 from models.networks.discriminators import DISCRIMINATORS, smallest_input
 from models.networks.generators import GENERATORS, size_multiple, smallest_side
 from models.networks.layers import INIT_TYPES, NORMS
-from options.command_line import Parser, count_or_all, gpu_list, not_negative, pixels, positive, rate
-from util.distributed import launched
+from options.command_line import (
+    Parser,
+    batch,
+    channels,
+    count_or_all,
+    gpu_list,
+    layers,
+    not_negative,
+    pixels,
+    positive,
+    rate,
+    threads,
+    wide_channels,
+)
 from util.errors import UsageError
 from util.precision import AMP
 
+LONGEST_NAME = 200  # bytes; file systems take 255, and files of a run add to it
 _NOT_TYPED = object()
 
 
 class BaseOptions:
     """Parses a command line into a namespace; ``TrainOptions`` and ``TestOptions`` add the flags of their command.
 
-    A subclass sets ``is_train``, what its help says (``program``, ``usage``, ``description``, ``examples``: see
-    ``Parser``), and the ``groups`` of its flags in the order of the help: pairs (title, words below it or None).
+    A subclass sets ``is_train``, what its help says (``program``, ``usage``, ``description``, ``examples``,
+    ``other``: see ``Parser``), and the ``groups`` of its flags in the order of the help: pairs (title, words below
+    it or None).
     """
 
-    is_train = None
+    is_train = other = None
     program = usage = description = None
     examples = groups = ()
 
     def parser(self):
         """The command's argument parser, with all its flags."""
-        parser = Parser(self.program, self.usage, self.description, self.examples)
+        parser = Parser(self.program, self.usage, self.description, self.examples, self.other)
         self.add_flags({title: parser.add_argument_group(title, words) for title, words in self.groups})
         return parser
 
@@ -54,7 +71,7 @@ class BaseOptions:
         add("--epoch", default="latest", help="weights to load: latest, best, iter_N, or an epoch's number")
         add("--load_iter", type=not_negative, default=0,
             help="load the weights iter_N, saved after N images; 0: those of --epoch")
-        add("--gpu_ids", type=gpu_list, default="0",
+        add("--gpu_ids", type=gpu_list, default=[0],
             help="number of the GPU to compute on; -1: the CPU, which is also used where there is no GPU")
         add("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
 
@@ -75,7 +92,7 @@ class BaseOptions:
             "--crop_size, or none of it")
         add("--load_size", type=pixels, default=512, help="size that --preprocess resizes to, pixels")
         add("--crop_size", type=pixels, default=512, help="side of the square that is cut out, pixels")
-        add("--batch_size", type=positive, default=1, help=by_command(
+        add("--batch_size", type=batch, default=1, help=by_command(
             train="images of each kind per step, and per process with torchrun",
             test="images that are enhanced together if they follow each other and have one size"))
         add("--serial_batches", action="store_true", help=by_command(
@@ -84,7 +101,7 @@ class BaseOptions:
         add("--no_flip", action="store_true", help=by_command(
             train="do not mirror images at random",
             test="no effect: images are never mirrored"))
-        add("--num_threads", type=not_negative, default=4, help=by_command(
+        add("--num_threads", type=threads, default=4, help=by_command(
             train="worker processes that load images, at most one per core; 0: the main process loads",
             test="images decoded ahead, and results written at a time; 0 counts as 1"))
 
@@ -95,11 +112,11 @@ class BaseOptions:
         add("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")
 
         add = groups["networks"].add_argument
-        add("--ngf", type=positive, default=64, help="width of the generators, channels; 16 or more")
-        add("--ndf", type=positive, default=64, help="width of the discriminators, channels")
+        add("--ngf", type=wide_channels, default=64, help="width of the generators, channels; 16 or more")
+        add("--ndf", type=channels, default=64, help="width of the discriminators, channels")
         add("--netG", choices=GENERATORS, default="resnet_9blocks", help="generators: the enhancer and the degrader")
         add("--netD", choices=DISCRIMINATORS, default="basic", help="discriminators")
-        add("--n_layers_D", type=positive, default=3,
+        add("--n_layers_D", type=layers, default=3,
             help="layers of the discriminators with --netD n_layers; basic always has 3")
         add("--norm", choices=NORMS, default="instance", help="normalisation in the networks")
         add("--init_type", choices=INIT_TYPES, default="normal", help="how initial weights are drawn in a new run")
@@ -138,10 +155,7 @@ class BaseOptions:
         opt.given = {flag: value for flag, value in vars(typed).items() if value is not _NOT_TYPED}
         opt.isTrain = self.is_train
         if opt.suffix:
-            try:
-                opt.name = f"{opt.name}_{opt.suffix.format(**vars(opt))}"
-            except (KeyError, IndexError, ValueError) as error:
-                raise UsageError(f"--suffix {opt.suffix}: {error} is not the name of a flag") from None
+            opt.name = f"{opt.name}_{filled(opt.suffix, vars(opt))}"
         if opt.load_iter:
             opt.epoch = f"iter_{opt.load_iter}"
         self.complete(opt)
@@ -156,12 +170,13 @@ class BaseOptions:
 
     def check(self, opt):
         """Refuse what no command can do; subclasses add their own refusals."""
-        if len(opt.gpu_ids) > 1 and not launched():
-            gpus = ",".join(map(str, opt.gpu_ids))
-            raise UsageError(
-                f"--gpu_ids {gpus}: one process drives one GPU; for training on {len(opt.gpu_ids)} type "
-                f"torchrun --nproc_per_node={len(opt.gpu_ids)} train.py --gpu_ids {gpus} ..."
-            )
+        for flag, place in (("name", "--checkpoints_dir"), ("epoch", "--checkpoints_dir"), ("phase", "--dataroot")):
+            value = getattr(opt, flag)
+            if not is_one_name(value):
+                raise UsageError(
+                    f"--{flag} {value!r}: must be one name, without slashes and control characters, of at most "
+                    f"{LONGEST_NAME} bytes; a folder to look in is named by {place}"
+                )
         compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
         if opt.compile and not any(name and shutil.which(name) for name in compilers):
             raise UsageError("--compile: no C++ compiler found; install g++, name one in CXX, or leave this flag out")
@@ -169,10 +184,31 @@ class BaseOptions:
             raise UsageError(f"--model {opt.model}: there is no such model; the choice is NeRCo")
         if (opt.input_nc, opt.output_nc) != (3, 3):
             raise UsageError("--input_nc and --output_nc: only 3 works, the method is made for colour images")
-        if opt.ngf < 16:
-            raise UsageError(f"--ngf {opt.ngf}: must be 16 or more, the mask extractor squeezes ngf to ngf / 16 values")
         if opt.dropout and opt.no_dropout:
             raise UsageError("--dropout and --no_dropout contradict each other: leave one out")
+
+
+def filled(suffix, values):
+    """A suffix in which each {flag} is replaced by the flag's value.
+
+    Raises:
+        UsageError: braces that do not hold the name of a flag.
+    """
+
+    def value(match):
+        if match[1] not in values:
+            raise UsageError(f"--suffix {suffix}: {match[0]} is not the name of a flag in braces")
+        return str(values[match[1]])
+
+    return re.sub(r"\{([^{}]*)\}|[{}]", value, suffix)
+
+
+def is_one_name(text):
+    """Whether a text can be the name of one folder, and a part of the names of files: no path leads out of it."""
+    one = Path(text).name == text and text != ".." and "\\" not in text
+    return (
+        one and text.strip() != "" and all(category(c) != "Cc" for c in text) and len(os.fsencode(text)) <= LONGEST_NAME
+    )
 
 
 def check_architecture(opt, built, where):

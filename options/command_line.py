@@ -1,10 +1,15 @@
 """argparse as both commands use it: types of values, one-line errors, grouped help."""
 
 import argparse
+import pkgutil
+import re
+import reprlib
 import shutil
+import sys
 import textwrap
 
-from util.errors import UsageError
+from options.other_names import hint_for
+from util.errors import UsageError, WorkError
 
 MOST_COLUMNS = 120  # longer lines are hard to read on a wider terminal, too
 HELP_COLUMN = 28  # where the explanations of the flags begin
@@ -31,7 +36,12 @@ class Value:
         else:
             if self.allowed(value):
                 return value
-        raise argparse.ArgumentTypeError(f"{text!r} is not {self.wanted}")
+        raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is not {self.wanted}")
+
+
+def whole(least, most, metavar="N", read=int):
+    """A ``Value``: whole numbers of a range. Beyond it lie slips of the keyboard, which hang or fill the memory."""
+    return Value(f"a whole number from {least} to {most}", read, lambda n: n is None or least <= n <= most, metavar)
 
 
 def _gpu_numbers(text):
@@ -39,27 +49,38 @@ def _gpu_numbers(text):
     return [] if numbers[0] < 0 else numbers
 
 
-positive = Value("a whole number from 1 up", int, lambda n: n >= 1, "N")
-pixels = Value("a whole number from 1 up", int, lambda n: n >= 1, "PIXELS")
-not_negative = Value("a whole number from 0 up", int, lambda n: n >= 0, "N")
-percentage = Value("a whole number from 1 to 100", int, lambda n: 1 <= n <= 100, "1..100")
-rate = Value("a number above 0", float, lambda x: 0 < x < float("inf"), "X")
-weight = Value("a number from 0 up", float, lambda x: 0 <= x < float("inf"), "X")
+positive = whole(1, 10**9)
+not_negative = whole(0, 10**9)
+epochs = whole(1, 10**6)
+epochs_or_none = whole(0, 10**6)
+pixels = whole(1, 16384, "PIXELS")
+channels = whole(1, 1024)
+wide_channels = whole(16, 1024)  # the mask extractor squeezes them to a sixteenth
+layers = whole(1, 10)
+batch = whole(1, 4096)
+threads = whole(0, 256)
+seed = whole(0, 2**63 - 1)
+port = whole(1, 65535, "PORT")
+percentage = whole(1, 100, "1..100")
+count_or_all = whole(1, 10**9, read=lambda text: None if text == "inf" else int(text))  # no limit (inf) is None
+# In the CycleGAN family -1 is typed to do without visdom, and 0 here.
+window = whole(0, 10**9, read=lambda text: 0 if text == "-1" else int(text))
+rate = Value("a number above 0, up to 1000", float, lambda x: 0 < x <= 1000, "X")
+stretch = Value("a number from 0.1 to 10", float, lambda x: 0.1 <= x <= 10, "X")
+weight = Value("a number from 0 to 1000000", float, lambda x: 0 <= x <= 10**6, "X")
 momentum = Value("a number from 0 to below 1", float, lambda x: 0 <= x < 1, "X")
 fraction = Value("a number from 0 to 1", float, lambda x: 0 <= x <= 1, "0..1")
-# No limit (inf) is None.
-count_or_all = Value(
-    "a whole number from 1 up", lambda text: None if text == "inf" else int(text), lambda n: n is None or n >= 1, "N"
-)
 # The words auto and off stay text.
 tiling = Value(
-    "auto, off, or a number of rows from 8 up",
+    "auto, off, or a number of rows from 8 to 16384",
     lambda text: text if text in ("auto", "off") else int(text),
-    lambda rows: rows in ("auto", "off") or rows >= 8,
+    lambda rows: rows in ("auto", "off") or 8 <= rows <= 16384,
     "auto|off|ROWS",
 )
 # "0" or "0,1" is a list of numbers, "-1" (no GPU) an empty list.
-gpu_list = Value("a GPU number; -1 stands for the CPU", _gpu_numbers, lambda numbers: True, "ID")
+gpu_list = Value(
+    "a GPU number; -1 stands for the CPU", _gpu_numbers, lambda numbers: all(number >= 0 for number in numbers), "ID"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,9 +91,10 @@ class Parser(argparse.ArgumentParser):
         usage: the flags that the command cannot do without.
         description: one sentence.
         examples: pairs (what for, command).
+        other: the options of the other command, "module:class", whose flags an error can name.
     """
 
-    def __init__(self, program, usage, description, examples):
+    def __init__(self, program, usage, description, examples, other=None):
         lines = [line for purpose, command in examples for line in (f"  {purpose}:", f"    {command}")]
         super().__init__(
             prog=program,
@@ -80,10 +102,78 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog="\n".join(["examples:", *lines]),
             formatter_class=HelpFormatter,
+            allow_abbrev=False,  # what is short today is ambiguous, or something else, when another flag comes
         )
+        self.other = other
+
+    def parse_known_args(self, args=None, namespace=None):
+        flags = self._option_string_actions
+        for word in sys.argv[1:] if args is None else args:
+            typed = word.partition("=")[0]
+            if word == "--":
+                break
+            if re.match(r"-[^\d.\s]\S*$", typed) and typed not in flags:
+                hint = self._flag_of_the_other(typed) or hint_for(typed, list(flags)) or ""
+                self.error(f"{reprlib.repr(typed)[1:-1]}: there is no such flag{hint and '; '}{hint}")
+        return super().parse_known_args(args, namespace)
+
+    def _flag_of_the_other(self, typed):
+        """A hint if it is a flag of the other command. Loaded only now: neither command needs the other's options."""
+        other = pkgutil.resolve_name(self.other)() if self.other else None
+        known = other and typed in other.parser()._option_string_actions
+        return f"{other.program} has it: leave it out" if known else None
 
     def error(self, message):
+        if message.startswith("unrecognized arguments: "):  # words that no flag comes before: flags are known by now
+            words = message.partition(": ")[2]
+            message = f"{words}: belongs to no flag; put a value with spaces in it into quotation marks"
         raise UsageError(f"{message} (see python {self.prog} --help)")
+
+    def check_stored(self, values, where):
+        """Check stored values as if they had been typed, and return them as argparse would.
+
+        Args:
+            values: {flag: value as JSON has it}; what is no flag of this command is left out.
+            where: the file that holds them, for the error.
+
+        Returns:
+            {flag: value}.
+
+        Raises:
+            WorkError: a value that the command line would not take; names file, flag and value.
+        """
+        flags = {action.dest: action for action in self._actions}
+        checked = {}
+        for flag, value in values.items():
+            if flag in flags:
+                try:
+                    checked[flag] = self._stored(flags[flag], value)
+                except argparse.ArgumentError as error:
+                    raise WorkError(f"{where}: {flag}: {error.message}; correct it, or remove this entry") from None
+        return checked
+
+    def _stored(self, action, value):
+        if value is None and action.default is None:
+            return None
+        if action.nargs == 0:
+            if isinstance(value, bool):
+                return value
+            raise argparse.ArgumentError(action, f"{value!r} is neither true nor false")
+        several = isinstance(value, list)
+        if several != isinstance(action.default, list) or (action.nargs == "+" and not value):
+            wanted = "a list of values" if isinstance(action.default, list) else "one value"
+            raise argparse.ArgumentError(action, f"{value!r} is not {wanted}")
+        if action.nargs == "+":
+            return [self._stored_text(action, part) for part in value]
+        return self._stored_text(action, ",".join(map(str, value)) if several else value) if value != [] else []
+
+    def _stored_text(self, action, value):
+        """A value as its text would be read; flags that take any text take nothing else."""
+        if action.type is None and not isinstance(value, str):
+            raise argparse.ArgumentError(action, f"{value!r} is not a text")
+        value = self._get_value(action, str(value))
+        self._check_value(action, value)
+        return value
 
 
 class HelpFormatter(argparse.HelpFormatter):

@@ -2,7 +2,8 @@
 
 from models.inference.export import SUFFIXES
 from options.base_options import BaseOptions
-from options.command_line import fraction, percentage, pixels, rate, tiling
+from options.command_line import fraction, percentage, pixels, stretch, tiling
+from util.distributed import launched
 from util.errors import UsageError
 
 
@@ -12,6 +13,7 @@ class TestOptions(BaseOptions):
     __test__ = False  # not a test case, whatever its name suggests to pytest
 
     is_train = False
+    other = "options.train_options:TrainOptions"
     program = "test.py"
     usage = "--dataroot PATH --name NAME"
     description = "Enhance low-light images with the weights in CHECKPOINTS_DIR/NAME."
@@ -49,7 +51,7 @@ class TestOptions(BaseOptions):
         add("--quality", type=percentage, default=95, help="of jpg and webp, percent; webp loses nothing at 100")
         add("--strength", type=fraction, default=1.0,
             help="share of the enhanced image in the result; the rest is the input")
-        add("--aspect_ratio", type=rate, default=1.0,
+        add("--aspect_ratio", type=stretch, default=1.0,
             help="stretch the saved images: width times X if above 1, height divided by X if below")
         add("--save_stages", action="store_true", help="save pre_A and the mask of each image, too")
         add("--skip_existing", action="store_true",
@@ -82,6 +84,11 @@ class TestOptions(BaseOptions):
 
     def check(self, opt):
         super().check(opt)
+        if len(opt.gpu_ids) > 1:
+            gpus = ",".join(map(str, opt.gpu_ids))
+            raise UsageError(f"--gpu_ids {gpus}: test.py computes on one GPU; choose one: --gpu_ids {opt.gpu_ids[0]}")
+        if launched():
+            raise UsageError("test.py is one process, and torchrun would do all images in each: type python test.py")
         if not opt.dataroot and not opt.export:
             raise UsageError("the following arguments are required: --dataroot (see python test.py --help)")
         if opt.gt_mean and not opt.reference:

@@ -5,10 +5,24 @@ from argparse import ArgumentTypeError, BooleanOptionalAction
 from models.ablation import PARTS
 from models.losses.edges import EDGE_FILTERS
 from models.losses.gan import GAN_MODES
+from models.losses.text_prior import clip_file
 from models.optim.schedules import POLICIES
 from options.base_options import BaseOptions
-from options.command_line import momentum, not_negative, pixels, positive, rate, weight
+from options.command_line import (
+    epochs,
+    epochs_or_none,
+    momentum,
+    not_negative,
+    pixels,
+    port,
+    positive,
+    rate,
+    seed,
+    weight,
+    window,
+)
 from options.resume import adopt_architecture, adopt_stored_options
+from util.distributed import launched
 from util.errors import UsageError
 
 # Where the released code departs from the paper (docs/method.md, section 7): flag -> (paper's value, released value).
@@ -25,6 +39,7 @@ class TrainOptions(BaseOptions):
     """Training on DATAROOT/trainA and trainB."""
 
     is_train = True
+    other = "options.test_options:TestOptions"
     program = "train.py"
     usage = "--dataroot DIR --name NAME"
     description = "Train NeRCo on unpaired low-light and normal-light images."
@@ -67,24 +82,24 @@ class TrainOptions(BaseOptions):
             help="start a new run from the latest weights of the networks in this folder (default: random weights)")
         add("--dry_run", action="store_true",
             help="check options, data and weights, print the plan, and stop; nothing is written or downloaded")
-        add("--seed", type=not_negative, default=0,
+        add("--seed", type=seed, default=0,
             help="whole number from which weights, order, crops, flips and pools are drawn")
         add("--deterministic", action="store_true", help="equal runs give equal weights on a GPU, too; slower")
 
         add = groups["schedule"].add_argument
-        add("--n_epochs", type=positive, default=100, help="epochs at the initial learning rate")
-        add("--n_epochs_decay", type=not_negative, default=200,
+        add("--n_epochs", type=epochs, default=100, help="epochs at the initial learning rate")
+        add("--n_epochs_decay", type=epochs_or_none, default=200,
             help="epochs after those, over which the learning rate falls")
-        add("--epoch_count", type=positive, default=1, help="number of the first epoch of a new run")
+        add("--epoch_count", type=epochs, default=1, help="number of the first epoch of a new run")
         add("--lr", type=rate, default=2e-4, help="initial learning rate of Adam")
         add("--beta1", type=momentum, default=0.5, help="first momentum of Adam, below 1")
         add("--lr_policy", choices=POLICIES, default="linear", help="how the learning rate falls")
-        add("--lr_decay_iters", type=positive, default=50,
+        add("--lr_decay_iters", type=epochs, default=50,
             help="epochs after which --lr_policy step divides the learning rate by 10")
 
         add = groups["saving"].add_argument
         add("--save_latest_freq", type=positive, default=5000, help="images between saves of 'latest'")
-        add("--save_epoch_freq", type=positive, default=5, help="epochs between numbered weights")
+        add("--save_epoch_freq", type=epochs, default=5, help="epochs between numbered weights")
         add("--save_by_iter", action="store_true", help="keep each 'latest' as iter_N, too; N counts the images seen")
         add("--keep_last", type=positive,
             help="keep only the newest N numbered weights of each kind (default: all are kept)")
@@ -98,10 +113,10 @@ class TrainOptions(BaseOptions):
             help="width of images on the web page and in visdom, pixels")
         add("--display_freq", type=positive, default=400,
             help="images between updates of visdom's images; the released code's 59456 shows nothing for hours")
-        add("--display_id", type=not_negative, default=1, help="number of the first visdom window; 0: no visdom")
+        add("--display_id", type=window, default=1, help="number of the first visdom window; 0 or -1: no visdom")
         add("--display_ncols", type=positive, default=4, help="images in a row of visdom's window")
         add("--display_server", default="http://localhost", metavar="URL", help="address of the visdom server")
-        add("--display_port", type=positive, default=8097, metavar="PORT", help="port of the visdom server")
+        add("--display_port", type=port, default=8097, metavar="PORT", help="port of the visdom server")
         add("--display_env", default="main", metavar="NAME", help="visdom environment to show in")
 
         add = groups["validation and averaging"].add_argument
@@ -132,9 +147,9 @@ class TrainOptions(BaseOptions):
         add("--lambda_simulation", type=weight, default=0.0,
             help="weight of the distance between B and its enhanced version after simulated darkening (not in the "
             "paper); 0: none")
-        add("--simulation_epochs", type=not_negative, default=0,
+        add("--simulation_epochs", type=epochs_or_none, default=0,
             help="first epochs, in which the enhancer learns from simulated low light alone, several times as fast")
-        add("--freeze_norm_epoch", type=not_negative, default=0,
+        add("--freeze_norm_epoch", type=epochs_or_none, default=0,
             help="number of the first epoch in which the generators' batch norms keep their statistics; 0: none")
         add("--edge_filter", choices=EDGE_FILTERS, default="gradient",
             help="high-pass filter of the edge discriminators")
@@ -181,6 +196,14 @@ class TrainOptions(BaseOptions):
 
     def check(self, opt):
         super().check(opt)
+        if len(opt.gpu_ids) > 1 and not launched():
+            gpus = ",".join(map(str, opt.gpu_ids))
+            raise UsageError(
+                f"--gpu_ids {gpus}: one process drives one GPU; for training on {len(opt.gpu_ids)} type "
+                f"torchrun --nproc_per_node={len(opt.gpu_ids)} train.py --gpu_ids {gpus} ..."
+            )
+        if opt.clip_path and not (opt.no_text or opt.dry_run):  # --dry_run lists it among all problems
+            clip_file(opt.clip_path)
         if opt.continue_train and "init_from" in opt.given:
             raise UsageError("--init_from starts a new run, --continue_train goes on with one: leave one of them out")
         crop, crops = f"--crop_size {opt.crop_size}", opt.preprocess.endswith("crop")

@@ -12,6 +12,7 @@ from util.errors import WorkError
 from util.precision import full, in_full_precision
 
 CLIP_NAME = "RN50"
+WITHOUT_TEXT = "; or train without the text term: --no_text"
 
 
 def load_clip(path):
@@ -23,15 +24,23 @@ def load_clip(path):
     Raises:
         WorkError: there are no weights, or they cannot be read; tells where to put them, and of ``--no_text``.
     """
+    source = CLIP_NAME if path is None else clip_file(path)
     try:
-        if path is None:
-            return clip.load(CLIP_NAME, "cpu")[0]
-        file = Path(path) / f"{CLIP_NAME}.pt" if Path(path).is_dir() else Path(path)
-        if not file.is_file():
-            raise WorkError(f"--clip_path {path}: there are no weights of CLIP")
-        return clip.load(file, "cpu")[0]
+        return clip.load(source, "cpu")[0]
     except WorkError as error:
-        raise WorkError(f"{error}; or train without the text term: --no_text") from error
+        raise WorkError(f"{error}{WITHOUT_TEXT}") from error
+
+
+def clip_file(path):
+    """The file that ``--clip_path`` names, itself or by its folder.
+
+    Raises:
+        WorkError: there is no such file.
+    """
+    file = Path(path) / f"{CLIP_NAME}.pt" if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise WorkError(f"--clip_path {path}: there are no weights of CLIP{WITHOUT_TEXT}")
+    return file
 
 
 def text_prior_of(opt, clip_model):

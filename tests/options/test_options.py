@@ -1,11 +1,13 @@
 """Flags: their defaults, what follows from them, and what is refused."""
 
+import json
+
 import pytest
 
 from options.base_options import check_architecture
 from options.test_options import TestOptions
 from options.train_options import RECIPES, TrainOptions
-from util.errors import UsageError
+from util.errors import UsageError, WorkError
 
 NEEDED = ["--dataroot", "d", "--name", "n"]
 
@@ -117,7 +119,7 @@ def test_derived_values():
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ("--ngf 8", "16 or more"),
+        ("--ngf 8", "from 16 to 1024"),
         ("--ngf x", "'x' is not a whole number"),
         ("--lr nan", "'nan' is not a number above 0"),
         ("--lr_policy exponential", "invalid choice"),
@@ -138,11 +140,18 @@ def test_derived_values():
         ("--val_ref x", "--val_dir"),
         ("--ema 1", "'1' is not a number from 0 to below 1"),
         ("--ablate nrn,colour", "'colour' is not a part; the parts are nrn"),
-        ("--unknown", "unrecognized"),
+        ("--suffix {netG.foo}", "{netG.foo} is not the name of a flag"),
+        ("--suffix {netG[0]}", "{netG[0]} is not"),
+        ("--suffix {netG:9999999999}", "is not the name of a flag"),
+        ("--suffix {", "{ is not the name of a flag"),
+        ("--suffix {dataroot}/x", "must be one name"),
+        ("--gpu_ids 0,-1", "'0,-1' is not a GPU number"),
+        ("--clip_path nonsense", "no weights of CLIP; or train without the text term: --no_text"),
+        ("my folder", "my folder: belongs to no flag; put a value with spaces"),
     ],
 )
 def test_refusals_are_one_line(flags, message):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises((UsageError, WorkError)) as caught:
         TrainOptions().parse([*NEEDED, *flags.split()])
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
@@ -164,3 +173,132 @@ def test_compiling_needs_a_compiler(monkeypatch, tmp_path):
     own.touch(mode=0o755)
     monkeypatch.setenv("CXX", str(own))
     assert TestOptions().parse(flags).compile
+
+
+LIMITS = """--crop_size 1 16384
+--load_size 1 16384
+--display_winsize 1 16384
+--ngf 16 1024
+--ndf 1 1024
+--n_layers_D 1 10
+--batch_size 1 4096
+--num_threads 0 256
+--seed 0 9223372036854775807
+--n_epochs 1 1000000
+--n_epochs_decay 0 1000000
+--display_port 1 65535
+--print_freq 1 1000000000
+--pool_size 0 1000000000"""
+
+
+@pytest.mark.parametrize("flag, least, most", [line.split() for line in LIMITS.splitlines()])
+def test_whole_numbers_have_a_range(flag, least, most):
+    parser = TrainOptions().parser()
+    for value in (least, most):
+        assert getattr(parser.parse_args([*NEEDED, flag, value]), flag[2:]) == int(value)
+    for value in (int(least) - 1, int(most) + 1, -(10**30), 10**30, "1.5", "1e3", "", "9" * 5000):
+        with pytest.raises(UsageError, match=f"{flag}: .* is not a whole number from {least} to {most}") as caught:
+            parser.parse_args([*NEEDED, f"{flag}={value}"])
+        assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1e9", "1e-9", "inf", "nan", "0.09", "11"])
+def test_results_are_not_stretched_beyond_reason(value):
+    with pytest.raises(UsageError, match=r"--aspect_ratio: .* is not a number from 0.1 to 10"):
+        TestOptions().parse([*NEEDED, "--aspect_ratio", value])
+
+
+def test_without_visdom_as_the_family_types_it():
+    assert TrainOptions().parse([*NEEDED, "--display_id", "-1"]).display_id == 0
+    with pytest.raises(UsageError, match="'-2' is not a whole number from 0"):
+        TrainOptions().parse([*NEEDED, "--display_id", "-2"])
+
+
+@pytest.mark.parametrize("flags", ["", "--ablate nrn,mask --keep_last 3 --max_dataset_size inf --prompt_low a b"])
+def test_what_was_stored_is_read_as_it_was_typed(flags):
+    opt = vars(TrainOptions().parse([*NEEDED, *flags.split()]))
+    stored = json.loads(json.dumps(opt))
+    flags_alone = {
+        flag: value for flag, value in opt.items() if flag in vars(TrainOptions().parser().parse_args(NEEDED))
+    }
+    assert len(flags_alone) > 80
+    assert TrainOptions().parser().check_stored(stored, "train_opt.json") == flags_alone
+
+
+@pytest.mark.parametrize(
+    "flag, value, problem",
+    [
+        ("ngf", "abc", "'abc' is not a whole number from 16 to 1024"),
+        ("ngf", -16, "'-16' is not a whole number"),
+        ("ngf", 10**6, "'1000000' is not a whole number"),
+        ("ngf", [16], "[16] is not one value"),
+        ("ngf", {}, "'{}' is not a whole number"),
+        ("ngf", True, "'True' is not a whole number"),
+        ("netG", "foo", "invalid choice: 'foo'"),
+        ("netG", None, "None is not a text"),
+        ("netG", ["resnet_9blocks"], "['resnet_9blocks'] is not one value"),
+        ("ablate", None, "None is not a list"),
+        ("ablate", ["colour"], "'colour' is not a part"),
+        ("lr", "x", "'x' is not a number above 0"),
+        ("lr", None, "'None' is not a number above 0"),
+        ("print_freq", 0, "'0' is not a whole number from 1"),
+        ("cache", 1, "1 is neither true nor false"),
+        ("prompt_low", "dark", "'dark' is not a list"),
+        ("prompt_low", [], "[] is not a list of values"),
+        ("prompt_low", [1], "1 is not a text"),
+        ("display_env", 3, "3 is not a text"),
+    ],
+)
+def test_stored_values_pass_the_checks_of_typed_ones(flag, value, problem):
+    with pytest.raises(WorkError) as caught:
+        TrainOptions().parser().check_stored({"size_multiple": 4, flag: value}, "saves/r/train_opt.json")
+    assert str(caught.value).startswith(f"saves/r/train_opt.json: {flag}: {problem}")
+    assert str(caught.value).endswith("; correct it, or remove this entry")
+
+
+@pytest.mark.parametrize("flag", ["name", "phase", "epoch"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "../esc",
+        "/abs",
+        "",
+        " ",
+        ".",
+        "..",
+        "a/b",
+        "a/",
+        "a\\b",
+        "a\nb",
+        "a\rb",
+        "a\x00b",
+        "a\x1bb",
+        "\x85",
+        "x" * 201,
+        "é" * 101,
+    ],
+)
+def test_a_name_is_one_folders_name(flag, value):
+    typed = {"name": "n", "dataroot": "d", flag: value}
+    with pytest.raises(UsageError, match=f"^--{flag} .*: must be one name") as caught:
+        TestOptions().parse([f"--{key}={text}" for key, text in typed.items()])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["my run 1", "..a", "a.b", "{x}", "a:b*?", "夜景", "😀" * 50, "\udcff"])
+def test_other_names_are_the_users_own_affair(name):
+    assert TestOptions().parse(["--dataroot", "d", "--name", name]).name == name
+
+
+def test_test_py_is_one_process_on_one_gpu(monkeypatch):
+    with pytest.raises(UsageError, match=r"test\.py computes on one GPU; choose one: --gpu_ids 1"):
+        TestOptions().parse([*NEEDED, "--gpu_ids", "1,0"])
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert TrainOptions().parse([*NEEDED, "--gpu_ids", "0,1"]).gpu_ids == [0, 1]
+    with pytest.raises(UsageError, match=r"type python test\.py"):
+        TestOptions().parse(NEEDED)
+
+
+def test_clip_may_be_missing_where_it_is_not_needed_or_all_problems_are_listed():
+    for flag in ("--no_text", "--dry_run"):
+        TrainOptions().parse([*NEEDED, "--clip_path", "nonsense", flag])
