@@ -9,9 +9,9 @@ from models.optim.saved_state import check_optimizer, check_pool, check_progress
 from models.optim.schedules import Schedule
 from util import distributed
 from util.checkpoint import (
+    advice_on_finite_weights,
     cpu_state_dict,
     drop_old,
-    last_finite,
     load_network,
     net_file,
     read_options,
@@ -164,9 +164,7 @@ class Resumable:
                 averaged = current_file(self.folder, net_file(epoch, f"{name}_ema")).exists()
                 self._load(network, epoch, f"{name}_ema" if averaged else name)  # or averaged only from here on
         except NotFinite as error:
-            good = last_finite(self.folder)
-            way_on = f"go on from the last finite ones with --epoch {good}" if good else "no finite ones are kept here"
-            raise WorkError(f"{error}: {way_on}") from error
+            raise WorkError(f"{error}; {advice_on_finite_weights(self.folder)}") from error
 
     def _load(self, network, epoch, name):
         load_network(network, read_state_dict(self.folder, epoch, name), self.folder / net_file(epoch, name))
@@ -213,6 +211,8 @@ class Resumable:
             return None
         try:
             for kind, restored in (("optimizers", self.optimizers), ("schedules", self.schedules)):
+                if len(state[kind]) != len(restored):
+                    raise ValueError(f"it has {len(state[kind])} {kind}, not {len(restored)}")
                 for target, its_state in zip(restored, state[kind], strict=True):
                     if kind == "optimizers":
                         check_optimizer(target, its_state)
@@ -223,6 +223,8 @@ class Resumable:
                 self.average.steps = int(state["averaged_steps"])
             total_sum, self._steps = state["model"]["total_sum"], int(state["model"]["steps"])
             self._total_sum = total_sum.to(self.device).reshape(())
+            if not state["processes"]:
+                raise KeyError("processes")
             own = state["processes"][distributed.rank() % len(state["processes"])]
             for name, pool in self.pools.items():
                 kept = own["pools"][name if name in own["pools"] else FORMER_POOLS[name]]
@@ -231,5 +233,8 @@ class Resumable:
             restore_random_states(own["random"])
             return check_progress(state["progress"])
         except Exception as error:  # whatever stumbles over a state of another version, or another file
-            problem = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-            raise WorkError(f"{path}: does not fit this run ({problem}); it was written by another version") from error
+            problem = str(error) if isinstance(error, ValueError) else "its content is of another kind"
+            if isinstance(error, KeyError):
+                problem = f"there is no {error}"
+            advice = "it was written by another version; moved away, the run goes on with fresh optimizers"
+            raise WorkError(f"{path}: does not fit this run ({problem}); {advice}") from error

@@ -113,8 +113,15 @@ def load_network(network, state, source):
     network.load_state_dict(state)
 
 
-def last_finite(folder):
-    """The numbered weights that were saved last and are finite numbers in all networks, such as ``95``; or None."""
+def advice_on_finite_weights(folder):
+    """What to do where weights are not finite: names the numbered ones that are, and were saved last."""
+    tag = _last_finite(folder)
+    if tag is None:
+        return "none of the numbered weights in this folder are finite: train anew, or fetch them again"
+    return f"the last finite weights in this folder are those of --epoch {tag}"
+
+
+def _last_finite(folder):
     for tag in sorted(numbered(folder), key=lambda tag: _state_or_weights(folder, tag).stat().st_mtime, reverse=True):
         with contextlib.suppress(WorkError):
             files = Path(folder).glob(f"{tag}_net_*.pth")

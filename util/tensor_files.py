@@ -112,9 +112,8 @@ def state_dict_in(content, path):
                 f"{path}: does not hold a state dict: {reprlib.repr(key)} is {_described(value)}, not a tensor; save "
                 f"the state dict alone, or under one of the keys {', '.join(WRAPPERS)}"
             )
-    for prefix in PREFIXES:
-        while state and all(key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    while state and (prefix := next((p for p in PREFIXES if all(key.startswith(p) for key in state)), None)):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     return dict(state)
 
 
