@@ -6,8 +6,8 @@ from util.tensor_files import NotFinite, first_not_finite
 
 LONGEST = 100  # steps between checks
 WAY_ON = (
-    "nothing was saved since: go on from the last weights (--continue_train) with a lower --lr, or start again where "
-    "there are none"
+    "nothing was saved since: go on from the last weights (--continue_train) or earlier ones (--epoch) with a lower "
+    "--lr, or start again where there are none"
 )
 
 
