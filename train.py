@@ -1,5 +1,7 @@
 """Train NeRCo on unpaired images: python train.py --dataroot ./dataset --name my_run (--help lists the flags)."""
 
+import contextlib
+
 from util.terminal import begin
 
 if __name__ == "__main__":
@@ -14,10 +16,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from data import create_dataset
 from models import create_model
 from options.dry_run import dry_run
+from options.next_command import how_to_enhance, how_to_go_on
 from options.train_options import TrainOptions
 from util import distributed
-from util.checkpoint import open_run_folder
-from util.errors import run_command
+from util.checkpoint import run_folder
+from util.errors import WorkError, run_command
 from util.interruption import interruptions
 from util.memory import memory_advice
 from util.monitor.summary import print_summary
@@ -57,15 +60,17 @@ def train(opt, interruption):
         return 0
 
     # Places to write to, and what is going to happen. The first of several processes writes and shows.
-    folder = open_run_folder(opt)
-    resume_at = progress["pictures"] if resumed else None
-    visualizer = Visualizer(opt, folder, resume_at)
-    validation = Validation(opt, folder, resume_at) if opt.val_dir and distributed.is_main() else None
-    for notice in validation.notices if validation else []:
-        print(notice)
-    print_summary(opt, data, model, folder, progress)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(run_folder(opt))  # no other training writes to it
+        resume_at = progress["pictures"] if resumed else None
+        visualizer = stack.enter_context(contextlib.closing(Visualizer(opt, folder, resume_at)))
+        validation = Validation(opt, folder, resume_at) if opt.val_dir and distributed.is_main() else None
+        for notice in validation.notices if validation else []:
+            print(notice)
+        print_summary(opt, data, model, folder, progress)
+        stack.callback(data.tell_unreadable)
+        stack.enter_context(model.rescuing(progress))  # an error ends the run, too, but not unsaved
 
-    try:
         while progress["epoch"] <= last:
             epoch = progress["epoch"]
             data.start_epoch(epoch, progress["seen"])
@@ -96,37 +101,31 @@ def train(opt, interruption):
                 if validation and due(opt.val_freq):
                     images, scores = validation.run(model.enhancer(), epoch, progress["pictures"])
                     visualizer.show_validation(images, scores)
-                    if scores and (progress["best"] is None or scores["psnr"] > progress["best"]):
+                    better = scores and (progress["best"] is None or scores["psnr"] > progress["best"])
+                    if better and model.save_networks("best"):
                         progress["best"] = scores["psnr"]
-                        model.save_networks("best")
 
-                # Save, so that a run can go on from here; leave if asked to.
+                # Save, so that a run can go on from here; leave if asked to, or if too many images are damaged.
                 if due(opt.save_latest_freq):
                     model.save("latest", progress, also=[f"iter_{progress['pictures']}"] if opt.save_by_iter else [])
-                if distributed.anyone(interruption.signal is not None):
-                    model.save("latest", progress)
-                    print(f"\nstopped and saved; go on with: {how_to_go_on(opt)}")
-                    return interruption.status
+                if distributed.anyone(interruption.signal is not None or data.problem is not None):
+                    saved = model.save("latest", progress)
+                    if data.problem:
+                        raise data.problem
+                    print(f"\nstopped{' and saved' if saved else ', but not saved'}; go on with: {how_to_go_on(opt)}")
+                    return interruption.status if saved else 1
 
             # End of the epoch: the next one's learning rate; weights to keep.
             model.update_learning_rate()
             progress["epoch"], progress["seen"] = epoch + 1, 0
             if epoch % opt.save_epoch_freq == 0 or epoch == last:
-                model.save("latest", progress, also=[str(epoch)])
+                saved = model.save("latest", progress, also=[str(epoch)])
                 visualizer.update_page(epoch, model.get_current_visuals())
-    finally:
-        visualizer.close()
 
-    print(f"trained; enhance images with: python test.py --dataroot {opt.dataroot} --name {opt.name}")
+    if not saved:
+        raise WorkError(f"the trained weights could not be saved: make room, and go on with: {how_to_go_on(opt)}")
+    print(f"trained; enhance images with: {how_to_enhance(opt)}")
     return 0
-
-
-def how_to_go_on(opt):
-    """The command that continues this run."""
-    command = f"python train.py --dataroot {opt.dataroot} --name {opt.name} --continue_train"
-    if opt.checkpoints_dir != "./saves":
-        command += f" --checkpoints_dir {opt.checkpoints_dir}"
-    return command
 
 
 if __name__ == "__main__":

@@ -3,23 +3,31 @@
 import os
 import random
 import signal
+import sys
 
 import torch
 from torch.utils.data import DataLoader, Sampler, default_collate
+from tqdm import tqdm
 
 from data.unaligned_dataset import UnalignedDataset
 from util import distributed
 from util.errors import WorkError
+
+ADVICE = "no more than a tenth may be missing: replace or remove them (--dry_run names all of them)"
 
 
 class TrainingData:
     """The batches of an ``UnalignedDataset``, epoch by epoch, made by worker processes.
 
     The last batch of an epoch is smaller where the batch size does not divide the epoch.
+
+    ``unreadable`` lists the images that are left out, in the order in which they were met. ``problem`` is None until
+    they are too many: then a WorkError, for training to end with once it has saved.
     """
 
     def __init__(self, opt):
         self.dataset = UnalignedDataset(opt)
+        self.unreadable, self.problem = [], None
         self.sampler = EpochSampler(
             len(self.dataset),
             opt.batch_size,
@@ -52,7 +60,29 @@ class TrainingData:
         for batch in self.loader:
             if isinstance(batch, WorkError):
                 raise batch
+            self._leave_out(batch.pop("unreadable"))
             yield batch
+
+    def _leave_out(self, unreadable):
+        """Tell of images {path: error} that cannot be read, each of them once."""
+        for path, error in unreadable.items():
+            if path not in self.unreadable:  # other workers meet it, too
+                self.unreadable.append(path)
+                tqdm.write(f"warning: {error}; it is left out", file=sys.stderr)
+        count, total = len(self.unreadable), len(self.dataset.a_paths) + len(self.dataset.b_paths)
+        if too_many(count, total):
+            self.problem = WorkError(f"{count} of {total} images cannot be read, and {ADVICE}")
+
+    def tell_unreadable(self):
+        """Name once more the images that were left out, if there were any."""
+        if self.unreadable:
+            count, names = len(self.unreadable), ", ".join(self.unreadable)
+            print(f"{count} {'image' if count == 1 else 'images'} left out, not readable: {names}", file=sys.stderr)
+
+
+def too_many(unreadable, images):
+    """Whether so many of the images cannot be read that training is to end: more than a tenth, and not just one."""
+    return unreadable > max(1, images / 10)
 
 
 def _leave_signals_to_the_main_process(worker):
@@ -70,7 +100,8 @@ def _collate(samples):
         return WorkError(
             "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
         )
-    return default_collate(samples)
+    unreadable = {path: error for sample in samples for path, error in sample.pop("unreadable").items()}
+    return {**default_collate(samples), "unreadable": unreadable}
 
 
 class EpochSampler(Sampler):

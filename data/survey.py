@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
 from tqdm import tqdm
 
+from data.loader import ADVICE, too_many
 from data.transforms import preprocess
 from util.errors import WorkError
 from util.image_io.finding import domain_folders, look_through
@@ -26,6 +27,7 @@ class ImageSurvey:
     def __init__(self, opt):
         self.opt, self.problems, self.warnings = opt, [], []
         self.sizes = {}  # {kind: sizes of its images, the smallest area first}
+        self.unreadable = []  # WorkErrors
         for kind, folder in zip(("low-light", "normal-light"), domain_folders(opt), strict=True):
             try:
                 found = look_through(folder).whole()
@@ -35,6 +37,7 @@ class ImageSurvey:
                 self.warnings += found.notices()
                 self.sizes[kind] = sorted(self._read_sizes(kind, found.paths[: opt.max_dataset_size]), key=_area)
         self.complete = len(self.sizes) == 2
+        self._judge_unreadable_images()
         self._warn_of_small_images()
         self._refuse_mixed_batches()
 
@@ -54,8 +57,18 @@ class ImageSurvey:
             results = list(tqdm(results, f"reading {kind}", len(paths), unit="image", dynamic_ncols=True))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for all of them
-        self.problems += [result for result in results if isinstance(result, WorkError)]
+        self.unreadable += [result for result in results if isinstance(result, WorkError)]
         return [result for result in results if not isinstance(result, WorkError)]
+
+    def _judge_unreadable_images(self):
+        """Training leaves out a few of them; it cannot do without most, or without a whole folder."""
+        count, total = len(self.unreadable), len(self.unreadable) + sum(map(len, self.sizes.values()))
+        if too_many(count, total):
+            self.problems += [*self.unreadable, WorkError(f"{count} of {total} images cannot be read, and {ADVICE}")]
+        elif not all(self.sizes.values()):
+            self.problems += self.unreadable
+        else:
+            self.warnings += [f"{error}; it would be left out" for error in self.unreadable]
 
     def _warn_of_small_images(self):
         crop = self.opt.crop_size

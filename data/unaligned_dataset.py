@@ -36,6 +36,7 @@ class UnalignedDataset(Dataset):
         self.a_paths, self.b_paths = (one.paths[: opt.max_dataset_size] for one in found)
         self.notices = [notice for one in found for notice in one.notices()]
         self.opt = opt
+        self.unreadable = set()  # paths that are left out
         self.cache = ImageCache(partial(resized, mode=opt.preprocess, load_size=opt.load_size))
         if opt.cache:
             print(self.cache.fill([*self.a_paths, *self.b_paths], opt.num_threads))
@@ -44,13 +45,14 @@ class UnalignedDataset(Dataset):
         return max(len(self.a_paths), len(self.b_paths))
 
     def __getitem__(self, key):
-        """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str}.
+        """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str; "unreadable": {path: error}}.
 
         With ``--lambda_simulation``, also "sim_A": B darkened by simulation, until it is as dark as A as a whole, in
         some samples less or not at all; and in some, parts of B are black.
 
-        An image that cannot be read gives the WorkError instead: raised in a worker process it would lose its
-        type and its one line.
+        Another image takes the place of one that cannot be read, which ``unreadable`` then names for the first time.
+        Where there is no other, the WorkError is given: raised in a worker process it would lose its type and its one
+        line.
         """
         try:
             return self._sample(*key)
@@ -59,9 +61,10 @@ class UnalignedDataset(Dataset):
 
     def _sample(self, epoch, index):
         rng = random.Random(f"{self.opt.seed} {epoch} {index}")
-        a_path = self.a_paths[index % len(self.a_paths)]
-        b_path = self.b_paths[index % len(self.b_paths)] if self.opt.serial_batches else rng.choice(self.b_paths)
-        low, normal = self.cache.open(a_path), self.cache.open(b_path)
+        other = index if self.opt.serial_batches else rng.randrange(len(self.b_paths))
+        unreadable = {}
+        a_path, low = self._open(self.a_paths, index, unreadable)
+        b_path, normal = self._open(self.b_paths, other, unreadable)
         if self.opt.lambda_simulation:
             night = random.Random(f"{self.opt.seed} {epoch} {index} night").getrandbits(64)
             normal = Image.fromarray(with_black_parts(np.asarray(normal), np.random.default_rng(night)))
@@ -69,7 +72,24 @@ class UnalignedDataset(Dataset):
         if b.size != a.size:
             b = b.resize(a.size, Image.Resampling.BICUBIC)
         found = self._normal_light(b, rng, normal, low)
-        return {"A": to_tensor(a), "A_paths": str(a_path), "B_paths": str(b_path), **found}
+        return {"A": to_tensor(a), "A_paths": str(a_path), "B_paths": str(b_path), "unreadable": unreadable, **found}
+
+    def _open(self, paths, index, unreadable):
+        """Path and image of an index, or of the next that can be read: that follows from the files alone.
+
+        So a run that goes on, and other workers, find the same one.
+        """
+        error = None
+        for path in (paths[(index + offset) % len(paths)] for offset in range(len(paths))):
+            if path in self.unreadable:
+                continue
+            try:
+                return path, self.cache.open(path)
+            except WorkError as its_error:
+                error = its_error
+                self.unreadable.add(path)
+                unreadable[str(path)] = str(error)
+        raise WorkError(f"{paths[0].parent}: not one image of this folder can be read{f' ({error})' if error else ''}")
 
     def _normal_light(self, image, rng, whole, low):
         """What a sample holds of its image in normal light, a part of ``whole``; darkened, it is like ``low``."""

@@ -1,6 +1,7 @@
 """The enhancer: all of NeRCo that inference needs."""
 
 import os
+import reprlib
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,57 @@ from PIL import Image
 from torch import nn
 
 from data.transforms import pad_to_multiple
+from models.ablation import PARTS
 from models.inference.released import architecture_of
 from models.inference.runner import Inference
-from models.networks.generators import build_generator, size_multiple, smallest_side
+from models.networks.generators import GENERATORS, build_generator, size_multiple, smallest_side
+from models.networks.layers import NORMS
 from models.networks.mask_extractor import MaskExtractor
 from models.networks.nrn import NRN
-from util.checkpoint import load_network, net_file, read_options, read_state_dict
+from util.checkpoint import (
+    OPTIONS_JSON,
+    advice_on_finite_weights,
+    load_network,
+    net_file,
+    read_options,
+    read_state_dict,
+)
 from util.device import select_device
 from util.errors import WorkError
 from util.image_io.arrays import array_to_tensor, tensor_to_array
 from util.image_io.reading import read_image
 from util.image_io.writing import result_image
+from util.tensor_files import NotFinite
 
 ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords", "ablate")  # the options that shape it
 NETWORKS = ("Pre", "H", "G_A")
+
+# What each of those options can be: no network is built of anything else.
+_CAN_BE = {
+    "ngf": ("a whole number from 1 to 1024", lambda n: type(n) is int and 1 <= n <= 1024),
+    "netG": (f"one of {', '.join(GENERATORS)}", list(GENERATORS).__contains__),
+    "norm": (f"one of {', '.join(NORMS)}", list(NORMS).__contains__),
+    "dropout": ("true or false", lambda value: isinstance(value, bool)),
+    "nrn_coords": ("absolute or cancelled", ("absolute", "cancelled").__contains__),
+    "ablate": (
+        f"a list of {', '.join(PARTS)}",
+        lambda parts: isinstance(parts, list) and all(part in list(PARTS) for part in parts),
+    ),
+}
+
+
+def checked_architecture(stored, source):
+    """The options of ``ARCHITECTURE`` among stored ones, {flag: value}.
+
+    Raises:
+        WorkError: one of them is missing, or is no such value; names ``source``, their file.
+    """
+    for flag, (wanted, allowed) in _CAN_BE.items():
+        if flag not in stored:
+            raise WorkError(f"{source}: lacks {flag!r}; restore it, or remove it")
+        if not allowed(stored[flag]):
+            raise WorkError(f"{source}: {flag} is {reprlib.repr(stored[flag])}, not {wanted}; restore or remove it")
+    return {flag: stored[flag] for flag in ARCHITECTURE}
 
 
 class Enhancer(nn.Module):
@@ -77,15 +115,15 @@ class Enhancer(nn.Module):
             states = {net: read_state_dict(folder, epoch, net + kind) for net in NETWORKS}
             options = architecture_of(states, folder)
         else:
-            try:
-                options = {flag: stored[flag] for flag in ARCHITECTURE}
-            except KeyError as error:
-                raise WorkError(f"{folder}/train_opt.json: lacks {error}; restore it, or remove it") from None
+            options = checked_architecture(stored, folder / OPTIONS_JSON)
         enhancer = cls(**options)
         enhancer.stored = stored
-        for net, network in enhancer.networks().items():
-            state = states[net] if net in states else read_state_dict(folder, epoch, net + kind)
-            load_network(network, state, folder / net_file(epoch, net + kind))
+        try:
+            for net, network in enhancer.networks().items():
+                state = states[net] if net in states else read_state_dict(folder, epoch, net + kind)
+                load_network(network, state, folder / net_file(epoch, net + kind))
+        except NotFinite as error:
+            raise WorkError(f"{error}; {advice_on_finite_weights(folder)}") from error
         return enhancer.eval().to(select_device() if device is None else device)
 
     def networks(self):

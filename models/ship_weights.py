@@ -14,7 +14,6 @@ from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 
 from data.demo_dataset import dark_photographs
 from models.enhancer import Enhancer
@@ -26,6 +25,7 @@ from util.files import make_folder, write_set
 from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 from util.image_io.tensors import to_levels, to_tensor
+from util.tensor_files import write_tensors
 
 TOLERANCE = 1  # gray levels of 255: what rounding may do to a value that lies between two
 RECORDS = ("loss_log.txt", "losses.jsonl", "validation.jsonl")  # of training, as far as it wrote them
@@ -74,7 +74,7 @@ def _prepare(folder, run, enhancer, options):
     """Write to an empty folder what is going to be shipped."""
     try:
         for net, network in enhancer.networks().items():
-            torch.save(half(cpu_state_dict(network)), folder / net_file("latest", net))
+            write_tensors(half(cpu_state_dict(network)), folder / net_file("latest", net))
         save_options(folder, Namespace(**options, given=_typed(run)))
         for record in RECORDS:
             if (run / record).is_file():

@@ -5,7 +5,7 @@ from pathlib import Path
 from models.enhancer import ARCHITECTURE, NETWORKS
 from models.inference.released import architecture_of
 from options.base_options import check_architecture
-from util.checkpoint import net_file, read_options, read_state_dict
+from util.checkpoint import OPTIONS_JSON, net_file, newest, read_options, read_state_dict
 from util.errors import WorkError
 
 # Flags about this call rather than about the run.
@@ -16,32 +16,39 @@ OF_THE_CALL = {
 DISCRIMINATOR_FLAGS = ("ndf", "netD", "n_layers_D")  # what shapes the discriminators
 
 
-def adopt_stored_options(opt):
-    """Give the flags that were not typed the values stored beside the weights.
+def adopt_stored_options(opt, parser):
+    """Give the flags that were not typed the values stored beside the weights; without ``latest``, find others.
 
     A folder without stored options is the authors' own: its architecture is read off the weights, and it goes on
     as the ``released`` recipe.
 
     Args:
         opt: the options of training with ``--continue_train``; changed in place.
+        parser: the command's; stored values pass its checks as typed ones do.
 
     Raises:
         UsageError: a typed flag contradicts the weights.
-        WorkError: there are no weights, or they cannot be read.
+        WorkError: there are no weights, or they or their options cannot be read.
     """
-    stored = _stored_options(Path(opt.checkpoints_dir) / opt.name, opt.epoch)
+    folder = Path(opt.checkpoints_dir) / opt.name
+    if folder.is_dir() and not any(folder.rglob("*_net_*.pth")):
+        raise WorkError(f"{folder}: nothing was saved in it yet; start without --continue_train")
+    if "epoch" not in opt.given and not opt.load_iter:
+        opt.epoch = newest(folder)
+    stored = _stored_options(folder, opt.epoch, parser)
     shape = {flag: stored[flag] for flag in (*ARCHITECTURE, *DISCRIMINATOR_FLAGS) if flag in stored}
     check_architecture(opt, shape, opt.name)
-    _adopt(opt, {flag: value for flag, value in stored.items() if flag in vars(opt) and flag not in OF_THE_CALL})
+    _adopt(opt, stored)
 
 
-def adopt_architecture(opt):
+def adopt_architecture(opt, parser):
     """Give the flags that shape networks, where they were not typed, the values of the weights to start from.
 
     Which parts there are (``--ablate``) is the new run's own affair.
 
     Args:
         opt: the options of training with ``--init_from``; changed in place.
+        parser: the command's.
 
     Raises:
         UsageError, WorkError: as ``adopt_stored_options``.
@@ -49,7 +56,7 @@ def adopt_architecture(opt):
     folder = Path(opt.init_from)
     if not folder.is_dir():
         raise WorkError(f"{folder}: no such folder; check --init_from")
-    stored = _stored_options(folder, "latest")
+    stored = _stored_options(folder, "latest", parser)
     shaping = {*ARCHITECTURE} - {"ablate"}
     if any(folder.glob(net_file("latest", "D_*"))):
         shaping |= {*DISCRIMINATOR_FLAGS}
@@ -58,12 +65,13 @@ def adopt_architecture(opt):
     _adopt(opt, shape)
 
 
-def _stored_options(folder, epoch):
+def _stored_options(folder, epoch, parser):
     stored = read_options(folder)
     if stored is None:
         states = {net: read_state_dict(folder, epoch, net) for net in NETWORKS}
-        stored = {**architecture_of(states, folder), "recipe": "released"}
-    return stored
+        return {**architecture_of(states, folder), "recipe": "released"}
+    of_the_run = {flag: value for flag, value in stored.items() if flag not in OF_THE_CALL}
+    return parser.check_stored(of_the_run, folder / OPTIONS_JSON)
 
 
 def _adopt(opt, values):

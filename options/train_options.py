@@ -185,9 +185,9 @@ class TrainOptions(BaseOptions):
 
     def complete(self, opt):
         if opt.continue_train:
-            adopt_stored_options(opt)
+            adopt_stored_options(opt, self.parser())
         elif opt.init_from:
-            adopt_architecture(opt)
+            adopt_architecture(opt, self.parser())
         for flag, (paper, released) in RECIPES.items():
             # What a run was started with outlives --continue_train, unless a recipe is typed anew.
             if flag not in opt.given and (getattr(opt, flag) is None or "recipe" in opt.given):

@@ -1,35 +1,37 @@
 """The folder of a run, saves/NAME: weights, and the options that travel with them (docs/method.md, section 1)."""
 
+import contextlib
 import json
-import pickle
 import re
-import zipfile
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from util import distributed
 from util.errors import UsageError, WorkError
-from util.files import current_file, make_folder, write_text
+from util.files import current_file, make_folder, read_text, write_text
+from util.run_lock import run_lock
+from util.tensor_files import NotFinite, first_not_finite, read_tensors, shown, state_dict_in
 
 OPTIONS_JSON, OPTIONS_TXT = "train_opt.json", "train_opt.txt"
 
 
-def open_run_folder(opt):
-    """Make the run's folder and store the options in it; return it as a Path.
+@contextlib.contextmanager
+def run_folder(opt):
+    """Make the run's folder and store the options in it; give it as a Path, and keep it for this run.
 
     Raises:
-        UsageError: as ``refuse_other_weights``.
+        UsageError: as ``refuse_other_weights``, or another training writes to it.
         WorkError: the folder cannot be written to.
     """
     folder = Path(opt.checkpoints_dir) / opt.name
     refuse_other_weights(opt, folder)
-    if distributed.is_main():
-        make_folder(folder)
-        save_options(folder, opt)
-    distributed.wait_for_all()
-    return folder
+    with contextlib.ExitStack() as stack:
+        if distributed.is_main():
+            stack.enter_context(run_lock(make_folder(folder)))
+            save_options(folder, opt)
+        distributed.wait_for_all()
+        yield folder
 
 
 def refuse_other_weights(opt, folder):
@@ -40,26 +42,18 @@ def refuse_other_weights(opt, folder):
         )
 
 
+def state_file(epoch):
+    """The name of what a run goes on from beside the weights: optimizers, progress, pools."""
+    return f"{epoch}_train_state.pth"
+
+
 def net_file(epoch, net):
     """The released code's name for the weights of a network: ``latest_net_G_A.pth``."""
     return f"{epoch}_net_{net}.pth"
 
 
-def read_tensors(path):
-    """What ``torch.save`` wrote: tensors in plain containers, on the CPU. No code in the file is run.
-
-    Raises:
-        WorkError: the file is missing, damaged, or holds anything else.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise WorkError(f"{path}: no such file; {_what_is_there(Path(path))}") from None
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        raise WorkError(f"{path}: not a file of PyTorch weights, or damaged; fetch or train it again") from error
-
-
 def _what_is_there(path):
+    """What to do where a file of weights is missing."""
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}: check --name and --checkpoints_dir"
     net = path.stem.partition("_net_")[2]
@@ -68,24 +62,24 @@ def _what_is_there(path):
         return f"--epoch can be {', '.join(epochs)}"
     if any(path.parent.glob("*_net_G_A.pth")):
         return "this folder has none of this network: it is for enhancing alone"
-    return "this folder holds no weights (*_net_*.pth)"
+    return "this folder holds no weights (*_net_*.pth): nothing was saved in it yet"
 
 
 def read_state_dict(folder, epoch, net):
-    """The state dict of one network, {key: tensor}, without a ``module.`` in front of the keys.
+    """The state dict of one network, {key: tensor}: see ``state_dict_in``.
 
     Raises:
-        WorkError: as ``read_tensors``, or the file holds no state dict.
+        WorkError: the file is missing, damaged, or holds no state dict.
     """
     path = current_file(folder, net_file(epoch, net))
-    state = read_tensors(path)
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WorkError(f"{path}: does not hold a state dict, but {type(state).__name__}; this is not a weights file")
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    try:
+        return state_dict_in(read_tensors(path), path)
+    except FileNotFoundError:
+        raise WorkError(f"{path}: no such file; {_what_is_there(path)}") from None
 
 
 def load_network(network, state, source):
-    """Load a state dict into a network; keys and shapes must agree.
+    """Load a state dict into a network; keys, shapes and kinds of numbers must agree.
 
     Instance norms of old PyTorch versions stored running statistics that were never used: those are left out.
 
@@ -95,22 +89,71 @@ def load_network(network, state, source):
         source: the file's name, for the error.
 
     Raises:
+        NotFinite: names the first key whose values are not finite numbers.
         WorkError: lists the keys that are missing or foreign and the shapes that differ.
     """
     if hasattr(network, "take_shape"):
         network.take_shape(state)
     instance_norms = {name for name, module in network.named_modules() if isinstance(module, nn.InstanceNorm2d)}
     state = {key: value for key, value in state.items() if key.rpartition(".")[0] not in instance_norms}
-    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    own = network.state_dict()
+    expected = {key: tuple(value.shape) for key, value in own.items()}
     found = {key: tuple(value.shape) for key, value in state.items()}
     differences = [f"{key} is missing" for key in expected if key not in found]
-    differences += [f"{key} {found[key]} is not of this network" for key in found if key not in expected]
+    differences += [f"{shown(key)} {found[key]} is not of this network" for key in found if key not in expected]
     changed = [key for key in expected if found.get(key, expected[key]) != expected[key]]
     differences += [f"{key} is {found[key]}, not {expected[key]}" for key in changed]
+    for key, value in state.items():
+        if key in own and value.is_floating_point() != own[key].is_floating_point():
+            differences.append(f"{key} is {value.dtype}, not {own[key].dtype}")
     if differences:
-        shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
-        raise WorkError(f"{source}: does not fit this network: {shown}")
+        few = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
+        raise WorkError(f"{source}: does not fit this network: {few}")
+    # As float32: what is too large for it is infinite in the network, and 8-bit kinds cannot be asked.
+    if wrong := first_not_finite({key: value.float() for key, value in state.items()}):
+        raise NotFinite(f"{source}: {wrong} holds values that are not finite numbers (NaN or Inf)")
     network.load_state_dict(state)
+
+
+def advice_on_finite_weights(folder):
+    """What to do where weights are not finite: names the numbered ones that are, and were saved last."""
+    tag = _last_finite(folder)
+    if tag is None:
+        return "none of the numbered weights in this folder are finite: train anew, or fetch them again"
+    return f"the last finite weights in this folder are those of --epoch {tag}"
+
+
+def _last_finite(folder):
+    for tag in sorted(numbered(folder), key=lambda tag: _state_or_weights(folder, tag).stat().st_mtime, reverse=True):
+        with contextlib.suppress(WorkError):
+            files = Path(folder).glob(f"{tag}_net_*.pth")
+            if not any(first_not_finite(state_dict_in(read_tensors(file), file)) for file in files):
+                return tag
+    return None
+
+
+def numbered(folder):
+    """The tags of a folder's numbered weights: epochs and iter_N."""
+    tags = {file.name.partition("_net_")[0] for file in Path(folder).glob("*_net_*.pth")}
+    return {tag for tag in tags if re.fullmatch(r"(iter_)?\d+", tag)}
+
+
+def newest(folder):
+    """The tag from which a run goes on: ``latest``; where a run was killed before it was saved, what there is.
+
+    Weights whose train state was saved with them come first, then those that were written last.
+    """
+    folder = Path(folder)
+    if current_file(folder, net_file("latest", "G_A")).exists():
+        return "latest"
+    tags = {*numbered(folder), *(["best"] if (folder / net_file("best", "G_A")).exists() else [])}
+    with_state = {tag for tag in tags if (folder / state_file(tag)).exists()}
+    return max(with_state or tags, key=lambda tag: _state_or_weights(folder, tag).stat().st_mtime, default="latest")
+
+
+def _state_or_weights(folder, tag):
+    """A file that was written with the weights of this tag."""
+    return max(Path(folder).glob(f"{tag}_net_*.pth"))
 
 
 def drop_old(folder, keep):
@@ -121,8 +164,8 @@ def drop_old(folder, keep):
         numbers = {int(found[1]) for file in folder.iterdir() if (found := numbered.fullmatch(file.name))}
         for number in sorted(numbers)[:-keep]:
             tag = f"{prefix}{number}"
-            for file in [*folder.glob(f"{tag}_net_*.pth"), *folder.glob(f"{tag}_train_state.pth")]:
-                file.unlink()
+            for file in [*folder.glob(f"{tag}_net_*.pth"), folder / state_file(tag)]:
+                file.unlink(missing_ok=True)
 
 
 def cpu_state_dict(network):
@@ -146,10 +189,10 @@ def read_options(folder):
     """
     path = Path(folder) / OPTIONS_JSON
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         advice = "restore it, or remove it to go by the weights alone"
         raise WorkError(f"{path}: cannot be read ({error}); {advice}") from error
     if not isinstance(values, dict):

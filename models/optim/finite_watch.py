@@ -1,10 +1,14 @@
-"""Noticing losses that are no longer numbers, without making the host wait for the GPU at every step."""
+"""Noticing losses and weights that are no longer numbers, without making the host wait for the GPU at every step."""
 
 import torch
 
-from util.errors import WorkError
+from util.tensor_files import NotFinite, first_not_finite
 
 LONGEST = 100  # steps between checks
+WAY_ON = (
+    "nothing was saved since: go on from the last weights (--continue_train) or earlier ones (--epoch) with a lower "
+    "--lr, or start again where there are none"
+)
 
 
 class FiniteWatch:
@@ -22,15 +26,21 @@ class FiniteWatch:
             self.check()
 
     def check(self):
-        """Raise WorkError if a loss since the last check was not finite: names step, loss and files."""
+        """Raise NotFinite if a loss since the last check was not finite: names step, loss and files."""
         records, self.records = self.records, []
         if not records or torch.stack([values for _, _, values, _ in records]).isfinite().all():
             return
         for step, names, values, paths in records:
             wrong = [name for name, value in zip(names, values.tolist(), strict=True) if not abs(value) < float("inf")]
             if wrong:
-                raise WorkError(
+                raise NotFinite(
                     f"step {step} of this call: {wrong[0]} is not a finite number any more, on {' and '.join(paths)}; "
-                    "nothing was saved since: go on from the last weights (--continue_train) with a lower --lr, "
-                    "or start again where there are none"
+                    + WAY_ON
                 )
+
+
+def check_weights(networks):
+    """Raise NotFinite if a network of {name: module} holds values that are not finite: names network and key."""
+    tensors = {f"{name} {key}": value for name, net in networks.items() for key, value in net.state_dict().items()}
+    if wrong := first_not_finite(tensors):
+        raise NotFinite(f"the weights are not finite numbers any more (net{wrong}); {WAY_ON}")

@@ -62,4 +62,7 @@ class Schedule:
         self.epoch = state["epoch"]
         if self.plateau and state["plateau"]:
             self.plateau.load_state_dict(state["plateau"])
+            if "lr" in self.opt.given:  # a run that goes on with another one
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.opt.lr
         self._set_rates()

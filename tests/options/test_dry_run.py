@@ -94,6 +94,7 @@ def test_every_problem_is_one_line(place):
         "trainA/coffee0.png: cannot read this image",
         "trainA/coffee2.png: cannot read this image",
         "trainB/chelsea1.png: cannot read this image",
+        "3 of 6 images cannot be read",
         "high/b.jpg: 20x11, the image is 20x10; not compared",
         "low/c.png: no reference of this name in high",
         "taken/r: cannot be written to",
@@ -102,9 +103,25 @@ def test_every_problem_is_one_line(place):
     assert len(lines) == len(expected) + 1
     for line, part in zip(lines[:-1], expected, strict=True):
         assert line.startswith("error: ") and part in line
-    assert lines[-1] == "7 problems: training would fail"
+    assert lines[-1] == "8 problems: training would fail"
     assert "smallest 41x36, median 41x36, largest 41x36" in done.stdout
     assert "all is well" not in done.stdout
+
+
+def test_an_image_that_would_be_left_out(check, place):
+    (place / "dataset" / "trainA" / "coffee0.png").write_text("not an image")
+    status, out, lines = check()
+    assert status == 0 and lines == []
+    assert "coffee0.png: cannot read this image" in out and "it would be left out" in out
+    (place / "dataset" / "trainA" / "coffee1.png").write_text("not an image")
+    status, out, lines = check()
+    assert status == 1 and "2 of 6 images cannot be read" in lines[2]
+
+
+def test_a_place_for_curves_that_cannot_be_written_to(check, place):
+    (place / "loss").touch()
+    status, _, lines = check()
+    assert status == 1 and "loss/loss_r: cannot be written to" in lines[0]
 
 
 @pytest.mark.commands

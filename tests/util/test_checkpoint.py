@@ -2,13 +2,24 @@
 
 import os
 import pickle
+from argparse import Namespace
 
 import pytest
 import torch
 
 from models.networks.generators import build_generator
-from util.checkpoint import load_network, net_file, read_options, read_state_dict
+from util.checkpoint import (
+    advice_on_finite_weights,
+    load_network,
+    net_file,
+    newest,
+    read_options,
+    read_state_dict,
+    save_options,
+    state_file,
+)
 from util.errors import WorkError
+from util.tensor_files import NotFinite
 
 
 @pytest.fixture
@@ -95,3 +106,64 @@ def test_damaged_options_are_one_line(tmp_path):
     (tmp_path / "train_opt.json").write_text('{"ngf": 16')
     with pytest.raises(WorkError, match=r"train_opt\.json: cannot be read"):
         read_options(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(tmp_path, network, value):
+    state = dict(network.state_dict())
+    for tag in ("5", "10", "15"):
+        torch.save(state, tmp_path / net_file(tag, "G_A"))
+    os.utime(tmp_path / net_file("5", "G_A"), (1, 1))
+    state["model.1.bias"] = torch.full((16,), value)
+    for tag in ("15", "latest"):
+        torch.save(state, tmp_path / net_file(tag, "G_A"))
+    with pytest.raises(NotFinite, match=r"^file: model\.1\.bias holds values that are not finite"):
+        load_network(network, read_state_dict(tmp_path, "latest", "G_A"), "file")
+    assert all(p.isfinite().all() for p in network.parameters())
+    assert advice_on_finite_weights(tmp_path).endswith("--epoch 10")
+    for tag in ("5", "10"):
+        (tmp_path / net_file(tag, "G_A")).unlink()
+    assert "none of the numbered weights" in advice_on_finite_weights(tmp_path)
+
+
+def test_numbers_of_another_kind_do_not_fit(network):
+    state = {**network.state_dict(), "model.1.bias": torch.zeros(16, dtype=torch.int8)}
+    with pytest.raises(WorkError, match=r"model\.1\.bias is torch\.int8, not torch\.float32"):
+        load_network(network, state, "file")
+
+
+def test_where_a_run_goes_on_without_latest_weights(tmp_path):
+    assert newest(tmp_path) == "latest"
+    for age, tag in enumerate(("best", "iter_20", "5", "10")):
+        path = tmp_path / net_file(tag, "G_A")
+        path.touch()
+        os.utime(path, (100 - age, 100 - age))
+        assert newest(tmp_path) == "best"  # written last, and none has a train state
+    (tmp_path / state_file("5")).touch()
+    (tmp_path / state_file("10")).touch()
+    assert newest(tmp_path) == "5"
+    (tmp_path / ".ready-latest").mkdir()
+    (tmp_path / ".ready-latest" / net_file("latest", "G_A")).touch()
+    assert newest(tmp_path) == "latest"
+
+
+@pytest.mark.parametrize(
+    "content, pattern", [("[" * 10**5, "cannot be read"), (b"\xff\xfe", "it is no text"), ("3", "must hold an object")]
+)
+def test_odd_options_are_one_line(tmp_path, content, pattern):
+    (tmp_path / "train_opt.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(WorkError, match=rf"train_opt\.json: .*{pattern}") as caught:
+        read_options(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_options_that_are_no_file(tmp_path):
+    os.mkfifo(tmp_path / "train_opt.json")
+    with pytest.raises(WorkError, match=r"train_opt\.json: is not a file"):
+        read_options(tmp_path)
+
+
+def test_names_that_are_not_utf8_are_stored(tmp_path):
+    save_options(tmp_path, Namespace(dataroot="d\udcff", given={}))
+    assert read_options(tmp_path) == {"dataroot": "d\udcff"}
+    assert "dataroot = d\\udcff" in (tmp_path / "train_opt.txt").read_text()

@@ -1,10 +1,15 @@
 """Writing files: nothing that existed is lost, and nothing is ever half-written."""
 
+import os
+import resource
+
 import pytest
 
 from util.errors import WorkError
 from util.files import (
+    CannotWrite,
     append_record,
+    append_text,
     current_file,
     make_folder,
     read_records,
@@ -77,3 +82,47 @@ def test_an_unfinished_last_record_is_left_out(tmp_path):
     with path.open("a") as file:
         file.write('{"epoch": 4, "los')  # killed while writing
     assert read_records(path) == [*records, {"epoch": 3}]
+
+
+FIELDS = [("epoch", int), ("losses", dict)]
+
+
+@pytest.mark.parametrize(
+    "line, pattern",
+    [
+        ("1", r"line 2: is not an object \(1\)"),
+        ("null", "line 2: is not an object"),
+        ("{}", "line 2: lacks a proper 'epoch'"),
+        ('{"epoch": true, "losses": {}}', "line 2: lacks a proper 'epoch'"),
+        ('{"epoch": 1, "losses": 3}', "line 2: lacks a proper 'losses'"),
+        ("{" * 10**5, "line 2: is not JSON"),
+        ("\udcff", "it is no text"),
+    ],
+)
+def test_odd_records_are_one_line(tmp_path, line, pattern):
+    path, good = tmp_path / "records.jsonl", '{"epoch": 1, "losses": {}}\n'
+    path.write_text(f"{good}{line}\n{good}", errors="surrogateescape")
+    with pytest.raises(WorkError, match=rf"records\.jsonl.*{pattern}") as caught:
+        read_records(path, FIELDS)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_records_that_are_no_file_are_one_line(tmp_path, make):
+    make(tmp_path / "records.jsonl")
+    with pytest.raises(WorkError, match="is not a file"):
+        read_records(tmp_path / "records.jsonl")
+
+
+def test_a_line_is_added_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "log.txt"
+    append_text(path, "one\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # as if the disk were full after 10 bytes
+    try:
+        with pytest.raises(CannotWrite, match=r"log\.txt: cannot write to this file \(file too large\)"):
+            append_text(path, "two, a long line\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    append_text(path, "three\n")
+    assert path.read_text() == "one\nthree\n"

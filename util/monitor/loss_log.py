@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
-from util.files import append_record, read_records, write_records, write_text
+from util.errors import WorkError
+from util.files import append_record, append_text, read_records, write_records, write_text
+
+NUMBER = (int, float)
+FIELDS = (("epoch", int), ("pictures", int), ("lr", NUMBER), ("losses", dict))  # of a record
 
 
 class LossLog:
@@ -15,7 +19,7 @@ class LossLog:
 
     def __init__(self, folder, resume_at=None):
         self.text, self.records = Path(folder) / "loss_log.txt", Path(folder) / "losses.jsonl"
-        self.history = drop_later_records(self.records, resume_at)  # all records, those of earlier calls, too
+        self.history = drop_later_records(self.records, resume_at, _read)  # all records, those of earlier calls, too
         write_text(self.text, "".join(_line(record) for record in self.history))
 
     def add(self, epoch, images, rate, losses):
@@ -30,8 +34,7 @@ class LossLog:
         record = {"epoch": epoch, "pictures": images, "lr": rate, "losses": dict(losses)}
         self.history.append(record)
         append_record(self.records, record)
-        with self.text.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        append_text(self.text, _line(record))
         return _line(record).rstrip()
 
 
@@ -41,17 +44,33 @@ def _line(record):
 
 
 def read_losses(folder):
-    """The records of ``losses.jsonl`` in a run's folder, oldest first."""
-    return read_records(Path(folder) / "losses.jsonl")
+    """The records of ``losses.jsonl`` in a run's folder, oldest first; WorkError as from ``read_records``."""
+    return _read(Path(folder) / "losses.jsonl")
 
 
-def drop_later_records(path, resume_at):
+def _read(path):
+    records = read_records(path, FIELDS)
+    for number, record in enumerate(records, 1):
+        for name, value in record["losses"].items():
+            if not isinstance(value, NUMBER):
+                raise WorkError(
+                    f"{path}, line {number}: {name!r} is no number; remove this line, or move the file away"
+                )
+    return records
+
+
+def _read_any(path):
+    return read_records(path, [("pictures", int)])
+
+
+def drop_later_records(path, resume_at, read=_read_any):
     """Drop what an interrupted run recorded after its last save, as it will be computed again; return the rest.
 
     Args:
         path: a file of JSON lines with the key "pictures", how many images the run had seen; made if missing.
         resume_at: number of images after which the run goes on; None for a new run, which keeps no record.
+        read: gives the records of the file, or raises WorkError.
     """
-    kept = [record for record in read_records(path) if resume_at is not None and record["pictures"] <= resume_at]
+    kept = [record for record in read(path) if record["pictures"] <= resume_at] if resume_at is not None else []
     write_records(path, kept)
     return kept

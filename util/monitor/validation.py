@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import fmean
 
 from util.files import append_record
+from util.going_on import going_on
 from util.image_io.finding import look_through, output_names
 from util.image_io.reading import open_rgb
 from util.image_io.references import References
@@ -56,7 +57,8 @@ class Validation:
             metric: fmean(score(enhanced[name], reference) for name, reference in self.references.items())
             for metric, score in {"psnr": psnr, "ssim": ssim}.items()
         }
-        append_record(self.file, {"epoch": epoch, "pictures": images, **means})
+        with going_on():
+            append_record(self.file, {"epoch": epoch, "pictures": images, **means})
         return enhanced, means
 
 

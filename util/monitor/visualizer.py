@@ -5,6 +5,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from util import distributed
+from util.files import make_folder
+from util.going_on import going_on
 from util.monitor.curves import draw_curves
 from util.monitor.live_view import LiveView
 from util.monitor.loss_log import LossLog
@@ -15,6 +17,8 @@ BAR_LOSSES = ("G_A", "cycle_A", "D_A")  # there is no room for more beside the p
 
 class Visualizer:
     """What train.py calls to show how far it is. Of several processes only the first shows anything.
+
+    What cannot be written once training has begun, on a full disk for one, does not end it.
 
     Args:
         opt: the options of training.
@@ -28,7 +32,7 @@ class Visualizer:
         if self.active:
             self.log = LossLog(folder, resume_at)
             self.page = None if opt.no_html else TrainingPage(folder, opt.name, opt.display_winsize)
-            self.curves_folder = Path("loss") / f"loss_{opt.name}"
+            self.curves_folder = make_folder(Path("loss") / f"loss_{opt.name}")
             self.live = LiveView(opt, self.log.history)
 
     def epoch(self, batches, number, last, total, seen):
@@ -48,7 +52,8 @@ class Visualizer:
     def log_losses(self, epoch, images, rate, losses):
         """Log the losses {name: float} after a number of images at a learning rate."""
         if self.active:
-            self.newest_line = self.log.add(epoch, images, rate, losses)
+            with going_on():
+                self.newest_line = self.log.add(epoch, images, rate, losses)
             self.bar.set_postfix({name: f"{losses[name]:.2f}" for name in BAR_LOSSES if name in losses})
             self.live.show_losses(images, losses)
 
@@ -62,14 +67,16 @@ class Visualizer:
         if scores:
             self.bar.write("validation: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
         if self.page:
-            self.page.set_validation(images, scores)
+            with going_on():
+                self.page.set_validation(images, scores)
 
     def update_page(self, epoch, visuals):
         """Draw the curves, and write the page with them and the newest images."""
         if self.active:
-            curves = draw_curves(self.log.history, self.curves_folder)
-            if self.page:
-                self.page.update(epoch, visuals, self.newest_line, curves)
+            with going_on():
+                curves = draw_curves(self.log.history, self.curves_folder)
+                if self.page:
+                    self.page.update(epoch, visuals, self.newest_line, curves)
 
     def close(self):
         """End the live view's own server."""

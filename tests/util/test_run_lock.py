@@ -1,0 +1,55 @@
+"""One training at a time in a run's folder, however the one before has ended."""
+
+import subprocess
+import sys
+
+import pytest
+
+from commands import ROOT
+from util.errors import UsageError
+from util.run_lock import LOCK, run_lock
+
+HOLD = """
+import sys
+from pathlib import Path
+from util.run_lock import run_lock
+with run_lock(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds the lock of a folder until it is told to end."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "locked\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_second_is_refused_until_the_first_ends(tmp_path, other):
+    with pytest.raises(UsageError, match=rf"another training writes here \(process {other.pid} on .*, since 20"):
+        run_lock(tmp_path).__enter__()
+    other.communicate("end\n")
+    assert list(tmp_path.iterdir()) == []
+    with run_lock(tmp_path):
+        assert (tmp_path / LOCK).exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lock_of_a_dead_one_is_taken_over(tmp_path, other):
+    other.kill()
+    other.wait()
+    assert (tmp_path / LOCK).exists()
+    with run_lock(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_locks_training_goes_on(tmp_path):
+    (tmp_path / LOCK).mkdir()
+    with run_lock(tmp_path):
+        pass
