@@ -14,7 +14,6 @@ from pathlib import Path
 from benchmarks.machine import describe
 from data import create_dataset
 from models import create_model
-from models.ablation import PARTS
 from models.enhancer import Enhancer
 from models.losses.edges import EDGE_FILTERS
 from options.train_options import TrainOptions
@@ -24,6 +23,7 @@ from util.files import make_folder, write_text
 from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 from util.metrics.measurement import Measurement
+from util.stages import PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANTS = {

@@ -5,20 +5,9 @@ from models.networks.generators import build_generator
 from models.networks.layers import init_weights
 from models.networks.mask_extractor import MaskExtractor
 from models.networks.nrn import NRN
+from util.stages import PARTS
 
 GENERATIVE = ("Pre", "G_A", "G_B", "H")  # the networks that make images; the others are discriminators
-
-# What --ablate can remove, and what then happens.
-PARTS = {
-    "nrn": "no normalisation: the enhancer is given the image twice",
-    "mask": "no mask extractor: a mask of ones, no mask losses",
-    "text": "no text term, as with --no_text",
-    "edge": "no edge discriminators",
-    "color": "no colour discriminators",
-    "dual_loop": "only A -> B -> A: no fake_A, no rec_B",
-    "identity": "no identity terms",
-    "consistency": "nothing keeps pre_A near A (PreConsis)",
-}
 
 
 def parts_of(opt):

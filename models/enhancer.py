@@ -10,7 +10,6 @@ from PIL import Image
 from torch import nn
 
 from data.transforms import pad_to_multiple
-from models.ablation import PARTS
 from models.inference.released import architecture_of
 from models.inference.runner import Inference
 from models.networks.generators import GENERATORS, build_generator, size_multiple, smallest_side
@@ -30,6 +29,7 @@ from util.errors import WorkError
 from util.image_io.arrays import array_to_tensor, tensor_to_array
 from util.image_io.reading import read_image
 from util.image_io.writing import result_image
+from util.stages import PARTS
 from util.tensor_files import NotFinite
 
 ARCHITECTURE = ("ngf", "netG", "norm", "dropout", "nrn_coords", "ablate")  # the options that shape it

@@ -2,7 +2,6 @@
 
 from argparse import ArgumentTypeError, BooleanOptionalAction
 
-from models.ablation import PARTS
 from models.losses.edges import EDGE_FILTERS
 from models.losses.gan import GAN_MODES
 from models.losses.text_prior import clip_file
@@ -24,6 +23,7 @@ from options.command_line import (
 from options.resume import adopt_architecture, adopt_stored_options
 from util.distributed import launched
 from util.errors import UsageError
+from util.stages import PARTS
 
 # Where the released code departs from the paper (docs/method.md, section 7): flag -> (paper's value, released value).
 RECIPES = {

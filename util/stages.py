@@ -1,9 +1,21 @@
-"""What a training step shows and what it logs: one table of its stages, one of its losses.
+"""What the method consists of, what a training step shows, and what it logs: a table of each.
 
-The model, the log, the pages, the live view and the results of test.py go by these tables.
+The options, the model, the log, the pages, the live view and the results of test.py go by these tables.
 """
 
 from dataclasses import dataclass
+
+# What --ablate can remove, and what then happens.
+PARTS = {
+    "nrn": "no normalisation: the enhancer is given the image twice",
+    "mask": "no mask extractor: a mask of ones, no mask losses",
+    "text": "no text term, as with --no_text",
+    "edge": "no edge discriminators",
+    "color": "no colour discriminators",
+    "dual_loop": "only A -> B -> A: no fake_A, no rec_B",
+    "identity": "no identity terms",
+    "consistency": "nothing keeps pre_A near A (PreConsis)",
+}
 
 
 @dataclass(frozen=True)
@@ -12,7 +24,7 @@ class Stage:
 
     Args:
         label: what people read.
-        part: the part of the method without which there is no such stage (``models/ablation.py``), or None.
+        part: the part of the method without which there is no such stage (``PARTS``), or None.
         lowest: the least value; the greatest is 1 (pre_A may go beyond both).
     """
 

@@ -5,13 +5,13 @@ import torch
 
 from commands import run
 from models import create_model
-from models.ablation import PARTS
 from models.enhancer import Enhancer
 from sample_images import images_batch as pair
 from sample_images import training_folder
 from small_model import objective, small_model, step
 from stub_clip import random_stub
 from util.checkpoint import save_options
+from util.stages import PARTS
 
 ALL_NETS = {"Pre", "G_A", "G_B", "H", "D_A", "D_B", "D_A_edge", "D_B_edge"}
 ALL_LOSSES = {"D_A", "G_A", "cycle_A", "idt_A", "D_B", "G_B", "cycle_B", "idt_B", "D_A_edge", "D_B_edge"} | {
