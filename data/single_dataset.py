@@ -40,6 +40,7 @@ class SingleDataset:
 
     def __init__(self, opt):
         self.opt, self.notices, self.unreadable = opt, [], []
+        left_out = _no_input(opt)
         root, (folder, _) = Path(opt.dataroot), domain_folders(opt)
         own = identity(results_folder(opt))
         if own and own in map(identity, (root, *root.absolute().parents)):
@@ -52,7 +53,7 @@ class SingleDataset:
             self.root = folder if folder.is_dir() else root
             if self.root == root:
                 _refuse_other_phases(root, folder)
-            found = look_through(self.root, _no_input(opt))
+            found = look_through(self.root, left_out)
             self.paths = found.paths[: opt.max_dataset_size]
             self.notices, self.unreadable = found.notices(), found.unreadable
             if beyond := len(found.paths) - len(self.paths):
