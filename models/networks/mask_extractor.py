@@ -13,7 +13,7 @@ class MaskExtractor(nn.Module):
         ngf: width of the features.
         norm, dropout: as in the generators.
         units: values that the channel attention squeezes 2 ngf to. None: ngf / 16 as released, but at least 4: a
-            single one, behind its ReLU, is dead from the start with most seeds, and the mask 0.5 everywhere.
+            single one, behind its ReLU, is dead from the start with many seeds, and the mask 0.5 everywhere.
     """
 
     def __init__(self, ngf=64, norm="instance", dropout=False, units=None):
