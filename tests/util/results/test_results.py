@@ -192,7 +192,7 @@ def test_export(tmp_path, saves):
     "flags, told",
     [
         (["--gt_mean"], "--gt_mean compares with references"),
-        (["--tile", "3"], "'3' is not auto, off, or a number of rows from 8 up"),
+        (["--tile", "3"], "'3' is not auto, off, or a number of rows from 8 to 16384"),
         (["--quality", "0"], "'0' is not a whole number from 1 to 100"),
         (["--strength", "1.5"], "'1.5' is not a number from 0 to 1"),
         (["--output_format", "gif"], "invalid choice: 'gif'"),
