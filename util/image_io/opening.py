@@ -20,6 +20,7 @@ _BY_NAME = {".tga": "TGA"}  # has no signature: PIL would take many a damaged fi
 _PARTS = {".webp": "webp", ".avif": "avif", ".jp2": "jpg_2000", ".j2k": "jpg_2000"}  # of PIL, lacking in some builds
 
 _BYTES_PER_PIXEL = 24  # while an image is decoded: PIL's own, twice if it has 16 bits, and the tensor
+_DEFLATE = 1032  # bytes that one byte can inflate to
 _LARGEST_TILE = 2**24  # pixels, of a TIFF with fewer: it takes as much memory as an image of this size
 _TILE_SIDES, _DEPTHS = (322, 323), (32997, 32998)  # tags of a TIFF
 
@@ -66,17 +67,26 @@ def refuse_too_large(image, path):
 
 
 def refuse_damaged_png(file):
-    """Compare the check sums of a PNG's pixels, as libpng does; PIL passes over them, and shows the damage."""
-    size = os.fstat(file.fileno()).st_size
+    """Compare the check sums of a PNG's pixels, as libpng does; PIL passes over them, and shows the damage.
+
+    Nor may the header ask for more pixels than so many bytes can hold: PIL would leave the missing rows black.
+    """
+    size, stored = os.fstat(file.fileno()).st_size, 0
+    file.seek(16)
+    width, height, bits, colour_type = struct.unpack(">IIBB", file.read(10))
+    needed = width * height * bits * {2: 3, 4: 2, 6: 4}.get(colour_type, 1) // 8
     place, kind = file.seek(8), None
     while place + 8 <= size and kind != b"IEND":
         length, kind = struct.unpack(">I4s", file.read(8))
         place += length + 12
         if kind == b"IDAT":
             contents = file.read(length) if place <= size else b""
+            stored += length
             if file.read(4) != struct.pack(">I", zlib.crc32(contents, zlib.crc32(kind))):
                 raise ValueError("damaged: the check sum of its pixels is wrong")
         file.seek(place)
+    if needed > (stored + 1) * _DEFLATE:
+        raise ValueError(f"damaged: {stored} bytes cannot hold {width}x{height} pixels")
 
 
 _at_work = threading.Lock()

@@ -44,6 +44,12 @@ def test_deep_pngs_whose_rows_are_not_those_of_their_header(tmp_path, rows):
             read(tmp_path / "a.png")
 
 
+def test_a_deep_png_with_far_too_few_rows_is_refused_before_it_is_decoded(tmp_path):
+    (tmp_path / "a.png").write_bytes(compressed_png(5, 10**7, b"\0" * 31))  # one row
+    with pytest.raises(WorkError, match=r"a\.png: .*bytes cannot hold 5x10000000 pixels"):
+        read_image(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_no_damage_to_the_pixels_of_a_png_goes_unseen(tmp_path, deep):
     values = np.random.default_rng(0).integers(0, 65536, (20, 30, 3), dtype=np.uint16)
