@@ -1,5 +1,10 @@
 """Enhance images: python test.py --dataroot ./dataset --name LSRW (--help lists the flags)."""
 
+from util.terminal import begin
+
+if __name__ == "__main__":
+    begin()  # the imports below take seconds: until they are done, Ctrl-C ends all in silence
+
 import os
 import sys
 from datetime import datetime
@@ -22,6 +27,7 @@ from options.test_options import TestOptions
 from util.device import device_name, select_device
 from util.errors import WorkError, run_command
 from util.metrics.measurement import Measurement
+from util.precision import usable_amp
 from util.results.results import Results
 
 
@@ -29,6 +35,7 @@ def main():
     # Options, images, weights.
     opt = TestOptions().parse()
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
+    opt.amp = usable_amp(opt.amp, device, opt.force_amp)
     images = None if opt.export else create_dataset(opt)
     enhancer = Enhancer.from_checkpoint(weights, opt.epoch, device, opt.ema)
     check_architecture(opt, enhancer.options, opt.name)

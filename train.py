@@ -1,5 +1,10 @@
 """Train NeRCo on unpaired images: python train.py --dataroot ./dataset --name my_run (--help lists the flags)."""
 
+from util.terminal import begin
+
+if __name__ == "__main__":
+    begin()  # the imports below take seconds: until they are done, Ctrl-C ends all in silence
+
 import contextlib
 import os
 import sys

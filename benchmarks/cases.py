@@ -161,7 +161,19 @@ def _inference(case, device, ngf, low, normal):
 
 def _training(case, device, ngf, low, normal):
     side = ["--load_size", str(case.width), "--crop_size", str(case.width)]
-    flags = ["--dataroot", ".", "--name", "benchmark", "--no_text", "--ngf", str(ngf), "--ndf", str(ngf), *side]
+    flags = [
+        "--dataroot",
+        ".",
+        "--name",
+        "benchmark",
+        "--no_text",
+        "--force_amp",
+        "--ngf",
+        str(ngf),
+        "--ndf",
+        str(ngf),
+        *side,
+    ]
     given = [] if case.switches == NAIVE else case.switches.split()
     model = create_model(TrainOptions().parse([*flags, "--gpu_ids", "0" if device.type == "cuda" else "-1", *given]))
     if case.switches == NAIVE:

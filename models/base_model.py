@@ -10,7 +10,7 @@ from models.optim.finite_watch import FiniteWatch
 from models.resumable import Resumable
 from util import distributed
 from util.device import select_device
-from util.precision import AMP
+from util.precision import AMP, usable_amp
 from util.stages import LOSSES, STAGES, viewable
 
 
@@ -25,7 +25,8 @@ class BaseModel(Resumable):
     def __init__(self, opt):
         super().__init__(opt)
         self.device = select_device(opt.gpu_ids)
-        self.amp = AMP[opt.amp]  # what convolutions and products compute in; None: as the weights
+        # What convolutions and products compute in; None: as the weights.
+        self.amp = AMP[usable_amp(opt.amp, self.device, opt.force_amp)]
         # fp16 alone lacks the range for small gradients.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
         self.watch = FiniteWatch()

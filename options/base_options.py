@@ -106,7 +106,9 @@ class BaseOptions:
             test="images decoded ahead, and results written at a time; 0 counts as 1"))
 
         add = groups["hardware"].add_argument
-        add("--amp", choices=AMP, default="off", help="mixed precision: convolutions and products in 16 bits")
+        add("--amp", choices=AMP, default="off", help="mixed precision: convolutions and products in 16 bits; "
+            "fp32 on a CPU that has no such arithmetic")
+        add("--force_amp", action="store_true", help="--amp on such a CPU, too: slower, with half of the memory")
         add("--channels_last", action="store_true",
             help="store the channels of a pixel side by side, not in planes; on a CPU, images always are")
         add("--compile", action="store_true", help="compile the networks (needs a C++ compiler)")

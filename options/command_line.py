@@ -65,9 +65,9 @@ percentage = whole(1, 100, "1..100")
 count_or_all = whole(1, 10**9, read=lambda text: None if text == "inf" else int(text))  # no limit (inf) is None
 # In the CycleGAN family -1 is typed to do without visdom, and 0 here.
 window = whole(0, 10**9, read=lambda text: 0 if text == "-1" else int(text))
-rate = Value("a number above 0, up to 1000", float, lambda x: 0 < x <= 1000, "X")
+rate = Value("a number above 0", float, lambda x: 0 < x < float("inf"), "X")
 stretch = Value("a number from 0.1 to 10", float, lambda x: 0.1 <= x <= 10, "X")
-weight = Value("a number from 0 to 1000000", float, lambda x: 0 <= x <= 10**6, "X")
+weight = Value("a number from 0 up", float, lambda x: 0 <= x < float("inf"), "X")
 momentum = Value("a number from 0 to below 1", float, lambda x: 0 <= x < 1, "X")
 fraction = Value("a number from 0 to 1", float, lambda x: 0 <= x <= 1, "0..1")
 # The words auto and off stay text.

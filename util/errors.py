@@ -3,6 +3,8 @@
 import sys
 import traceback
 
+from util.terminal import interruptible, lasting_streams
+
 
 class UsageError(Exception):
     """The command line, an option or a name on it is wrong: exit status 2."""
@@ -24,15 +26,34 @@ def run_command(main, verbose):
         verbose: whether an error's traceback is printed in front of its line.
 
     Returns:
-        0 for success, 1 for failed work, 2 for wrong usage, 130 when interrupted from the keyboard.
+        0 for success, 1 for failed work (or lost output), 2 for wrong usage, 130 when interrupted from the keyboard.
     """
+    with lasting_streams() as lost:
+        status = _status(main, verbose)
+        sys.stdout.flush()
+        return status or int(lost())
+
+
+def _status(main, verbose):
     try:
-        return main() or 0
-    except (UsageError, WorkError) as error:
-        if verbose:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_status
+        with interruptible():
+            return main() or 0
+    except SystemExit as end:  # argparse's, after --help
+        return end.code or 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except (UsageError, WorkError, OSError) as error:
+        # What the system refuses in an unexpected place (a full disk, a read-only folder) is no bug, either.
+        if isinstance(error, OSError) and error.errno is None:
+            raise
+        if verbose:
+            traceback.print_exc()
+        print(f"error: {_line_of(error)}", file=sys.stderr)
+        return getattr(error, "exit_status", 1)
+
+
+def _line_of(error):
+    if not isinstance(error, OSError):
+        return str(error)
+    return ": ".join(str(part) for part in (error.filename, (error.strerror or str(error)).lower()) if part)

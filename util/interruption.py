@@ -3,9 +3,11 @@
 import contextlib
 import signal
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class Interruption:
-    """Remembers the first SIGINT or SIGTERM; a second one ends the process at once."""
+    """Remembers the first signal that asks to end; a second one of its kind ends the process at once."""
 
     def __init__(self):
         self.signal = None
@@ -17,15 +19,20 @@ class Interruption:
 
     @property
     def status(self):
-        """The exit status: 130 after SIGINT, 143 after SIGTERM."""
+        """The exit status: 130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP (a terminal that was closed)."""
         return 128 + (self.signal or signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def interruptions():
-    """Give an ``Interruption`` that handles both signals inside a ``with`` statement."""
+    """Give an ``Interruption`` that handles all these signals inside a ``with`` statement.
+
+    A closed terminal does not end a run that nohup started.
+    """
     interruption = Interruption()
-    previous = {number: signal.signal(number, interruption.note) for number in (signal.SIGINT, signal.SIGTERM)}
+    hung_up = getattr(signal, "SIGHUP", None)
+    handled = [number for number in SIGNALS if number != hung_up or signal.getsignal(number) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, interruption.note) for number in handled}
     try:
         yield interruption
     finally:

@@ -1,5 +1,6 @@
 """python test.py, run for real: images in, images and a page out."""
 
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def remove_key(saves):
         (None, ["--name", "typo"], 1, "check --name"),
         (None, ["--epoch", "7"], 1, "--epoch can be latest"),
         (None, ["--results_dir", "pictures/p.png"], 1, "cannot make this folder"),
-        (None, ["--load_size", "0"], 2, "'0' is not a whole number from 1 up"),
+        (None, ["--load_size", "0"], 2, "'0' is not a whole number from 1 to 16384"),
         (remove_key, [], 1, "latest_net_H.pth: does not fit this network: conv1.weight is missing"),
     ],
 )
@@ -158,3 +159,24 @@ def test_a_gpu_that_is_not_there(tmp_path, weights):
     done = enhance(tmp_path, weights, "--dataroot", tmp_path / "p.png", "--gpu_ids", "3")
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == "no GPU found: computing on the CPU"
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="about x86")
+def test_amp_on_a_processor_without_such_arithmetic_is_fp32(tmp_path, weights):
+    photograph((24, 16), brightness=0.3).save(tmp_path / "a.png")
+    saved = {}
+    for name, flags in (("fp32", []), ("amp", ["--amp", "bf16"]), ("forced", ["--amp", "bf16", "--force_amp"])):
+        flags = ["--dataroot", tmp_path / "a.png", "--results_dir", tmp_path / name, *flags]
+        done = run(
+            "test.py",
+            *("--checkpoints_dir", weights, "--name", "small"),
+            *flags,
+            cwd=tmp_path,
+            env={"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("no bf16 arithmetic" in done.stdout) is (name == "amp")
+        page = Path(done.stdout.splitlines()[-1])
+        assert ("bf16" in page.read_text()) is (name == "forced")
+        saved[name] = levels(Image.open(page.parent / "images" / "a_fake_B.png"))
+    assert (saved["amp"] == saved["fp32"]).all()

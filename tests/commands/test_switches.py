@@ -58,7 +58,7 @@ def test_checkpointing_keeps_only_what_goes_in_and_out(tmp_path):
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_mixed_precision_stays_near(tmp_path, amp):
     (plain, _), _ = losses_after(small_model(tmp_path))
-    model = small_model(tmp_path, "--amp", amp)
+    model = small_model(tmp_path, "--amp", amp, "--force_amp")
     (switched, _), _ = losses_after(model)
     assert switched == pytest.approx(plain, rel=0.02)
     assert model.pre_A.dtype == {"bf16": torch.bfloat16, "fp16": torch.float16}[amp]

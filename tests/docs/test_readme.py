@@ -192,6 +192,11 @@ SAID = {
     "images of different sizes cannot share a batch": "train.py --dataroot mixed --preprocess none --batch_size 2",
     "is not a finite number any more": "train.py --lr 1e18",
     "--gpu_ids 0,1: one process drives one GPU": "train.py --gpu_ids 0,1",
+    "test.py computes on one GPU": "test.py --gpu_ids 0,1",
+    "there is no such flag": "test.py --num_test 5",
+    "did you mean": "train.py --crop-size 64",
+    "must be one name": "test.py --name ../demo",
+    "--amp bf16: this processor has no bf16 arithmetic": "test.py --amp bf16",
     "--crop_size 250: must be a multiple of 4": "train.py --crop_size 250 --load_size 512",
     "--crop_size 600 is larger than --load_size 512: raise --load_size": "train.py --crop_size 600 --load_size 512",
 }
@@ -210,6 +215,8 @@ def test_a_quoted_line_is_what_the_program_says(box, monkeypatch, capsys, quote)
         monkeypatch.delitem(sys.modules, "util.monitor.visdom_server", raising=False)
     elif "GPU found" in quote:
         monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    elif "arithmetic" in quote:
+        monkeypatch.setattr("util.precision._cpu_computes", lambda amp: False)
     elif "fit" in quote:
         shutil.copy("saves/LOL/latest_net_G_A.pth", "saves/LOL/latest_net_H.pth")
     script, _, flags = SAID[quote].partition(" ")

@@ -9,6 +9,7 @@ import math
 from util import distributed
 from util.device import device_name
 from util.memory import free_memory
+from util.precision import AMP
 
 
 def print_summary(opt, data, model, folder, progress):
@@ -33,7 +34,8 @@ def summary(opt, data, model, folder, progress):
     processes = distributed.world_size()
     device = f"{processes} processes, the first on: " if processes > 1 else ""
     switches = ("channels_last", "compile", "checkpoint_activations", "deterministic")
-    precision = [f"amp {opt.amp}", *(name for name in switches if getattr(opt, name))]
+    amp = next(name for name, dtype in AMP.items() if dtype is model.amp)
+    precision = [f"amp {amp}", *(name for name in switches if getattr(opt, name))]
     if opt.ema:
         precision.append(f"averaging with decay {opt.ema}")
     low, normal = len(data.dataset.a_paths), len(data.dataset.b_paths)

@@ -9,9 +9,12 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from subprocess import DEVNULL, Popen, TimeoutExpired
 
+import requests
 import visdom
 
 logging.getLogger("visdom").setLevel(logging.CRITICAL)  # it warns of every new session, and more
@@ -34,14 +37,29 @@ class Client(visdom.Visdom):
         super().__init__(
             server=server, port=port, env=env, send=False, raise_exceptions=True, use_incoming_socket=False
         )
-        self.send, self.local, self.patience = True, local, self.PATIENCE
+        self.send, self.local, self.patience, self.waiting = True, local, self.PATIENCE, None
 
     def _handle_post(self, url, data=None):
-        session = self.session
-        session.trust_env = not self.local
-        answer = session.post(url, data=data, timeout=self.patience, allow_redirects=False)
-        answer.raise_for_status()  # the original takes an error page for an answer
-        return answer.text
+        # Time limits of sockets are for each byte: only a thread bounds the whole answer. At most one is left waiting.
+        if self.waiting and self.waiting.is_alive():
+            raise requests.Timeout("an earlier answer is still coming in")
+        outcome = Future()
+        self.waiting = threading.Thread(target=self._post, args=(url, data, self.patience, outcome), daemon=True)
+        self.waiting.start()
+        try:
+            return outcome.result(self.patience)
+        except FutureTimeout as error:
+            raise requests.Timeout("no whole answer in time") from error
+
+    def _post(self, url, data, seconds, outcome):
+        try:
+            session = self.session
+            session.trust_env = not self.local
+            answer = session.post(url, data=data, timeout=seconds, allow_redirects=False)
+            answer.raise_for_status()  # the original takes an error page for an answer
+            outcome.set_result(answer.text)
+        except Exception as error:
+            outcome.set_exception(error)
 
     def answers(self, hasty):
         """Whether a visdom server, and not something else, answers."""

@@ -1,14 +1,17 @@
 """The live view and everything that can go wrong with a visdom server."""
 
+import contextlib
 import http.server
 import math
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,40 @@ def test_a_killed_run_takes_its_server_with_it(port):
         finally:
             run.kill()
             os.kill(int(worker), signal.SIGKILL)
+
+
+class Dripping(socketserver.BaseRequestHandler):
+    """Answers ``start`` and then a byte now and then, for as long as it is asked to."""
+
+    start, goes_on = b"", True
+
+    def handle(self):
+        self.request.sendall(self.start)
+        with contextlib.suppress(OSError):
+            while self.goes_on:
+                self.request.sendall(b"H")
+                time.sleep(0.05)
+
+
+@needs_visdom
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"], ids=["head", "body"])
+def test_an_answer_that_comes_byte_by_byte(start, capfd, monkeypatch):
+    monkeypatch.setattr("util.monitor.visdom_server.Client.PATIENCE", 0.5)
+    handler = type("Handler", (Dripping,), {"start": start})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        begun = time.monotonic()
+        live = LiveView(options(server.server_address[1]))
+        assert not live.answers
+        waiting = live.client.waiting
+        for _ in range(3):  # one thread may wait, not one more with each attempt
+            assert not live.client.answers(hasty=False) and live.client.waiting is waiting
+        assert time.monotonic() - begun < 10
+        (line,) = printed(capfd)
+        assert line.startswith(OFF) and "is not a visdom server" in line
+        live.close()
+        handler.goes_on = False
+        server.shutdown()
 
 
 @needs_visdom
