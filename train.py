@@ -1,12 +1,11 @@
 """Train NeRCo on unpaired images: python train.py --dataroot ./dataset --name my_run (--help lists the flags)."""
 
-import contextlib
-
 from util.terminal import begin
 
 if __name__ == "__main__":
     begin()  # the imports below take seconds: until they are done, Ctrl-C ends all in silence
 
+import contextlib
 import os
 import sys
 

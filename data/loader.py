@@ -100,7 +100,7 @@ def _collate(samples):
         return WorkError(
             "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
         )
-    unreadable = {path: error for sample in samples for path, error in sample.pop("unreadable").items()}
+    unreadable = {path: error for sample in samples for path, error in sample.pop("unreadable", {}).items()}
     return {**default_collate(samples), "unreadable": unreadable}
 
 
