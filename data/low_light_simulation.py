@@ -4,8 +4,8 @@ A camera's pixel value is an encoded electron count, so the order matters: decod
 exposure, draw the noise where it arises (in electrons), encode again. Scaling the encoded values instead would
 give neither the colours nor the noise of a dark photograph.
 
-One simplification: every colour of every pixel is drawn alone, as if the sensor saw three colours at each
-place; a real one sees one colour, and the interpolation of the others spreads its noise over neighbours.
+One simplification: every pixel's noise is drawn alone, as if the sensor saw three colours at each place; a real
+one sees one colour, and the interpolation of the others spreads its noise over neighbours.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ CLEAN_ODDS = 0.2  # how often a camera has taken most of the noise away,
 CLEAN = 10.0  # as if it had so many times the electrons
 
 # What `draw_darkness` and `with_black_parts` draw from.
-UNCHANGED_ODDS, BETWEEN_ODDS = 0.2, 0.25  # not darkened at all; darkened by less than low light is
+UNCHANGED_ODDS, BETWEEN_ODDS = 0.3, 0.2  # not darkened at all; darkened by less than low light is
 BLACK_ODDS = 0.25  # how often parts of a photograph become black
 BLACK_SHARE = (0.1, 0.8)  # of the pixels
 BLACK_PLACES = 3.0  # at most, of the logarithm of light: how much darker one place may be taken for than another
