@@ -22,6 +22,7 @@ from util.errors import WorkError, run_command
 from util.files import make_folder, write_text
 from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
+from util.image_io.references import References
 from util.metrics.measurement import Measurement
 from util.stages import PARTS
 
@@ -142,9 +143,11 @@ def train(name, flags, report, out):
 
 def measure(folder, low, high, ema):
     """Enhance the images of the folder ``low`` and compare them with those in ``high``: {metric: mean}."""
-    enhancer, measurement = Enhancer.from_checkpoint(folder, ema=ema), Measurement(low, high, gt_mean=True)
+    paths = find_images(low)
+    enhancer = Enhancer.from_checkpoint(folder, ema=ema)
+    measurement = Measurement(References(high, paths, low), gt_mean=True)
     found = []
-    for path in find_images(low):
+    for path in paths:
         image = open_rgb(path)
         values, problem = measurement.measure(path, image, enhancer.enhance(image))
         if problem:

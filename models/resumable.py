@@ -66,7 +66,7 @@ class Resumable:
                 print(f"{self.folder}: there are no latest weights: going on from those of {opt.epoch}")
             self.load_networks(opt.epoch)
             progress = self._load_train_state(opt.epoch)
-            self.saved_at = progress and progress["pictures"]
+            self.saved_at = progress and progress.get("pictures")
         elif opt.init_from:
             self.start_from(Path(opt.init_from))
         if opt.verbose:
@@ -105,7 +105,7 @@ class Resumable:
         saved = not distributed.is_main() or self._write(epoch, progress, also, processes)
         distributed.wait_for_all()
         if saved:
-            self.saved_at = progress["pictures"]
+            self.saved_at = progress.get("pictures")
         return saved
 
     def _write(self, epoch, progress, also, processes):
@@ -122,7 +122,7 @@ class Resumable:
         for tag in (*also, epoch):
             files = self._network_files(tag)
             files[state_file(tag)] = partial(write_tensors, state)
-            with going_on(f"not saved after {progress['pictures']} images: ") as went:
+            with going_on(f"not saved after {progress.get('pictures')} images: ") as went:
                 write_set(make_folder(self.folder), tag, files)
         if self.opt.keep_last:
             with going_on():
@@ -145,10 +145,10 @@ class Resumable:
         except NotFinite:
             raise
         except Exception:
-            if distributed.world_size() == 1 and progress["pictures"] != (self.saved_at or 0):
+            if distributed.world_size() == 1 and progress.get("pictures", 0) != (self.saved_at or 0):
                 with contextlib.suppress(Exception):  # the first error is the one to be told
                     if self.save("latest", progress):
-                        print(f"\nsaved after {progress['pictures']} images, before what follows ended the run")
+                        print(f"\nsaved after {progress.get('pictures')} images, before what follows ended the run")
             raise
 
     def load_networks(self, epoch):

@@ -84,8 +84,16 @@ def _prepare(folder, run, enhancer, options):
 
 
 def half(state):
-    """A state dict with its floating tensors in float16; whole numbers, such as counts of batches, stay."""
-    return {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    """A state dict with its floating tensors in float16; whole numbers, such as counts of batches, stay.
+
+    Raises:
+        WorkError: a value is too large for float16.
+    """
+    halved = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    for key, value in halved.items():
+        if not value.isfinite().all():
+            raise WorkError(f"{key}: in half precision the result is not finite; nothing written")
+    return halved
 
 
 def compare(full, halved, images):

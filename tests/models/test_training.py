@@ -143,7 +143,7 @@ def test_a_saved_run_goes_on_bit_for_bit(tmp_path):
 
 def test_options_that_contradict_a_run_are_refused(tmp_path):
     model = small_model(tmp_path)
-    model.folder.mkdir()
+    model.save_networks("latest")
     save_options(model.folder, model.opt)
     with pytest.raises(UsageError, match=r"--ngf 32: the weights in .* have 16"):
         small_model(tmp_path, "--continue_train", "--ngf", "32")

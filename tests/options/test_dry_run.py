@@ -174,7 +174,8 @@ def test_weights_that_a_new_run_would_overwrite(check, place):
     status, _, lines = check()
     assert status == 2 and len(lines) == 2
     assert "saves/r already holds weights: add --continue_train" in lines[0]
-    (place / "dataset" / "trainA" / "coffee0.png").write_text("not an image")
+    for name in ("coffee0", "coffee1"):  # more than a tenth
+        (place / "dataset" / "trainA" / f"{name}.png").write_text("not an image")
     status, _, lines = check()
     assert status == 1 and len(lines) == 3
 
