@@ -177,7 +177,7 @@ def test_weights_that_a_new_run_would_overwrite(check, place):
     for name in ("coffee0", "coffee1"):  # more than a tenth
         (place / "dataset" / "trainA" / f"{name}.png").write_text("not an image")
     status, _, lines = check()
-    assert status == 1 and len(lines) == 3
+    assert status == 1 and len(lines) == 5  # both images, that they are too many, the weights, the sum
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def trained(tmp_path, *flags):
 
 def test_narrow_runs_of_earlier_versions_go_on(tmp_path):
     model = trained(tmp_path)
-    model.save("latest", {"epoch": 1})
+    model.save("latest", {"epoch": 1, "seen": 1, "pictures": 1})
     save_options(model.folder, model.opt)
     resumed = trained(tmp_path, "--continue_train")
     for network in (resumed.netH, resumed.average.networks["H"]):
