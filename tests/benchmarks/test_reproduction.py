@@ -16,7 +16,7 @@ FLAGS = "--ngf 8 --ndf 8 --load_size 32 --crop_size 32 --num_threads 0 --gpu_ids
 
 def compare(data, out, monkeypatch, flags=FLAGS):
     pairs = [str(data / "testA"), str(data / "high")]
-    command = ["--dataroot", str(data), "--pairs", *pairs, "--out", str(out), "--budget", "0.2", *flags.split()]
+    command = ["--dataroot", str(data), "--pairs", *pairs, "--out", str(out), "--budget", "0.03", *flags.split()]
     monkeypatch.setattr("sys.argv", ["reproduction", *command])
     assert reproduction.main() == 0
     return json.loads((out / "results.json").read_text())
