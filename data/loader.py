@@ -13,6 +13,7 @@ from data.unaligned_dataset import UnalignedDataset
 from util import distributed
 from util.errors import WorkError
 
+MIXED_SIZES = "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
 ADVICE = "no more than a tenth may be missing: replace or remove them (--dry_run names all of them)"
 
 
@@ -97,9 +98,7 @@ def _collate(samples):
     if failed:
         return failed[0]
     if len({sample["A"].shape for sample in samples}) > 1:
-        return WorkError(
-            "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
-        )
+        return WorkError(MIXED_SIZES)
     unreadable = {path: error for sample in samples for path, error in sample.pop("unreadable", {}).items()}
     return {**default_collate(samples), "unreadable": unreadable}
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
 from tqdm import tqdm
 
-from data.loader import ADVICE, too_many
+from data.loader import ADVICE, MIXED_SIZES, too_many
 from data.transforms import preprocess
 from util.errors import WorkError
 from util.image_io.finding import domain_folders, look_through
@@ -89,8 +89,7 @@ class ImageSurvey:
         if opt.batch_size == 1 or opt.preprocess.endswith("crop"):
             return
         if len({self._prepared(size) for size in set(self.sizes.get("low-light", ()))}) > 1:
-            problem = f"--batch_size {opt.batch_size}: images of different sizes cannot share a batch"
-            self.problems.append(WorkError(f"{problem}: use --batch_size 1, or a --preprocess that crops"))
+            self.problems.append(WorkError(f"--batch_size {opt.batch_size}: {MIXED_SIZES}"))
 
     def _prepared(self, size):
         """The size in which training sees an image of this size."""

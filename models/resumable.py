@@ -39,7 +39,8 @@ class Resumable:
     """The networks, and all else that a run goes on from.
 
     A subclass provides ``model_names`` (X for each network ``netX``), ``optimizers`` (a list), ``pools``
-    {name: ImagePool}, ``scaler``, ``check_losses``, and ``average`` (a ``WeightAverage``) with ``--ema``.
+    {name: ImagePool}, ``scaler``, ``check_losses``, ``average`` (a ``WeightAverage``) with ``--ema``, and the sum of
+    the totals in this epoch, ``_total_sum`` over ``_steps``.
     """
 
     model_names = ()

@@ -160,8 +160,8 @@ def drop_old(folder, keep):
     """Delete all but the newest ``keep`` of the numbered epochs, and of the iter_N; never latest or best."""
     folder = Path(folder)
     for prefix in ("", "iter_"):
-        numbered = re.compile(rf"{prefix}(\d+)_(?:net_.*|train_state)\.pth")
-        numbers = {int(found[1]) for file in folder.iterdir() if (found := numbered.fullmatch(file.name))}
+        kept_or_old = re.compile(rf"{prefix}(\d+)_(?:net_.*|train_state)\.pth")
+        numbers = {int(found[1]) for file in folder.iterdir() if (found := kept_or_old.fullmatch(file.name))}
         for number in sorted(numbers)[:-keep]:
             tag = f"{prefix}{number}"
             for file in [*folder.glob(f"{tag}_net_*.pth"), folder / state_file(tag)]:
