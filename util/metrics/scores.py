@@ -60,11 +60,12 @@ def psnr(image, reference):
         return float(peak_signal_noise_ratio(_levels(reference), _levels(image), data_range=255))
 
 
-def ssim(image, reference):
+def ssim(image, reference, gaussian=True):
     """Structural similarity (Wang et al. 2004) of two 8-bit PIL images of one size; at most 1.
 
     scikit-image's, with Gaussian weights (sigma 1.5, a window of 11 x 11 pixels), K1 = 0.01, K2 = 0.03, a range
-    of 255 and covariances of the sample (N - 1); each of R, G, B by itself, then the mean of the three.
+    of 255 and covariances of the sample (N - 1); each of R, G, B by itself, then the mean of the three. Without
+    ``gaussian`` the window is what other papers use, scikit-image's default: 7 x 7 pixels of equal weight.
 
     Raises:
         WorkError: a side is shorter than the window.
@@ -72,11 +73,9 @@ def ssim(image, reference):
     if min(image.size) < SSIM_SIDE:
         width, height = image.size
         raise WorkError(f"SSIM needs {SSIM_SIDE} pixels each way, the image is {width}x{height}")
-    return float(
-        structural_similarity(
-            _levels(reference), _levels(image), channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5
-        )
-    )
+    window = {"gaussian_weights": True, "sigma": 1.5} if gaussian else {}
+    levels = _levels(reference), _levels(image)
+    return float(structural_similarity(*levels, channel_axis=2, data_range=255, **window))
 
 
 def matched_mean(image, reference):
