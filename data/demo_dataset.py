@@ -26,6 +26,7 @@ PHOTOGRAPHS = {
     "motorcycle": ("skimage", "data/motorcycle_left.png"),
     "rocket": ("skimage", "data/rocket.jpg"),
     "officer": ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    "stars": ("skimage", "data/hubble_deep_field.jpg"),
 }
 
 # No scene is in both training sets. Most test scenes are not in trainA either: the network has not seen them dark.
