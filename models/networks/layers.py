@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.kernels.norms import InstanceNorm, LayerInstanceNorm
+from models.kernels.padding import ReflectionPad2d
 from models.kernels.winograd import Conv3x3
 
 # The last does nothing; it keeps the numbering of the layers, and with it the keys of a checkpoint.
@@ -47,12 +48,12 @@ class ResidualBlock(nn.Module):
         super().__init__()
         bias = conv_has_bias(norm)
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             Conv3x3(channels, channels, bias=bias),
             norm_layer(norm, channels),
             ReLU(),
             *([nn.Dropout(0.5)] if dropout else []),
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             Conv3x3(channels, channels, bias=bias),
             norm_layer(norm, channels),
         )
@@ -68,7 +69,7 @@ def resnet_trunk(in_channels, ngf, norm, dropout, n_blocks):
     """
     bias = conv_has_bias(norm)
     layers = [
-        nn.ReflectionPad2d(3),
+        ReflectionPad2d(3),
         nn.Conv2d(in_channels, ngf, 7, bias=bias),
         norm_layer(norm, ngf),
         ReLU(),
