@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from models.kernels.padding import ReflectionPad2d
-from models.networks.layers import ReLU, ResidualBlock, conv_has_bias, norm_layer
+from models.networks.layers import NormedConv2d, ReLU, ResidualBlock, conv_has_bias, norm_layer
 
 
 class MaskExtractor(nn.Module):
@@ -23,7 +23,7 @@ class MaskExtractor(nn.Module):
         self.output = nn.Conv2d(ngf, 3, 7)  # first: the order of the keys in the released files
         self.model = nn.Sequential(
             ReflectionPad2d(3),
-            nn.Conv2d(3, ngf, 7, bias=conv_has_bias(norm)),
+            NormedConv2d(3, ngf, 7, bias=conv_has_bias(norm)),
             norm_layer(norm, ngf),
             ReLU(),
             *[ResidualBlock(ngf, norm, dropout) for _ in range(3)],
