@@ -131,12 +131,12 @@ class NeRCoModel(BaseModel):
                 torch.cat([B, B], dim=1) if has["identity"] else None,
                 torch.cat([B - self.h, B - self.h], dim=1) if has["mask"] else None,
             )
-            self.fake_A, self.idt_B = self.call(
+            self.fake_A, self.idt_B, self.rec_A = self.call(
                 self.netG_B,
                 B * self.mask if has["dual_loop"] else None,  # the mask of A guides the degrading of B
                 A if has["identity"] else None,
+                self.fake_B,
             )
-            self.rec_A = self.run(self.netG_B, self.fake_B)
 
             # B -> A -> B: there is no mask on the way back.
             if has["dual_loop"]:

@@ -51,8 +51,9 @@ class LayerInstanceNorm(nn.Module):
         narrow = x.dtype in (torch.float16, torch.bfloat16)
         if x.is_cuda or narrow or torch.is_grad_enabled() or torch.jit.is_tracing():
             instance = each_normed(x, self.eps, self.instance_gain, self.bias)
-            # Autocast on a GPU computes group norms in single precision; the next layer is to get x's.
-            return (instance + F.group_norm(x, 1, self.layer_gain, eps=self.eps)).to(x.dtype)
+            gain = self.layer_gain.to(x.dtype) if x.is_cuda else self.layer_gain
+            with torch.autocast(x.device.type, enabled=False):  # a GPU's computes group norms in single precision
+                return instance + F.group_norm(x, 1, gain, eps=self.eps)
         scale, shift = self.coefficients(*channel_statistics(x))
         return torch.addcmul(shift, x, scale, out=x)
 

@@ -23,16 +23,18 @@ TILES = 256  # computed at a time, so that they stay near the caches
 
 
 class Conv3x3(nn.Conv2d):
-    """A 3x3 convolution without padding that goes the faster way: (N, I, H + 2, W + 2) -> (N, O, H, W)."""
+    """A 3x3 convolution without padding that goes the faster way: (N, I, H + 2, W + 2) -> (N, O, H, W).
+
+    A norm follows it: see ``NormedConv2d`` in models/networks/layers.py for its bias.
+    """
 
     def __init__(self, in_channels, out_channels, bias=True):
         super().__init__(in_channels, out_channels, 3, bias=bias)
 
     def forward(self, x):
         if not self._pays(x):
-            return super().forward(x)
-        y = _Convolution.apply(x, self.weight)
-        return y if self.bias is None else y + self.bias[:, None, None]
+            return self._conv_forward(x, self.weight, None)
+        return _Convolution.apply(x, self.weight)
 
     def _pays(self, x):
         elsewhere = torch.jit.is_tracing() or torch.compiler.is_compiling()  # others choose the way there

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from models.networks.layers import conv_has_bias, norm_layer
+from models.networks.layers import NormedConv2d, conv_has_bias, norm_layer
 from util.precision import full, in_full_precision
 
 
@@ -20,7 +20,7 @@ class PatchDiscriminator(nn.Module):
             wider = ndf * min(2**layer, 8)
             stride = 2 if layer < n_layers else 1
             layers += [
-                nn.Conv2d(width, wider, 4, stride=stride, padding=1, bias=conv_has_bias(norm)),
+                NormedConv2d(width, wider, 4, stride=stride, padding=1, bias=conv_has_bias(norm)),
                 norm_layer(norm, wider),
                 nn.LeakyReLU(0.2),  # not in place: see ``ReLU`` in layers.py
             ]
@@ -40,7 +40,7 @@ class PixelDiscriminator(nn.Module):
         self.net = nn.Sequential(
             nn.Conv2d(in_channels, ndf, 1),
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(ndf, 2 * ndf, 1, bias=bias),
+            NormedConv2d(ndf, 2 * ndf, 1, bias=bias),
             norm_layer(norm, 2 * ndf),
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * ndf, 1, 1, bias=bias),

@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from models.kernels.padding import ReflectionPad2d
 from models.networks.layers import conv_has_bias, norm_layer, resnet_trunk
 
 
@@ -18,7 +19,7 @@ class ResNetGenerator(nn.Module):
         super().__init__()
         self.model = nn.Sequential(
             *resnet_trunk(in_channels, ngf, norm, dropout, n_blocks),
-            nn.ReflectionPad2d(3),
+            ReflectionPad2d(3),
             nn.Conv2d(ngf, out_channels, 7),
             nn.Tanh(),
         )

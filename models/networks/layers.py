@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.kernels.norms import InstanceNorm, LayerInstanceNorm
+from models.kernels.padding import ReflectionPad2d
 from models.kernels.winograd import Conv3x3
 
 # The last does nothing; it keeps the numbering of the layers, and with it the keys of a checkpoint.
@@ -29,6 +30,21 @@ def conv_has_bias(norm):
     return norm == "instance"
 
 
+class NormedConv2d(nn.Conv2d):
+    """A convolution that a norm follows. An instance norm takes any bias away again, so that it is not even added: it
+    is in checkpoints alone."""
+
+    def forward(self, x):
+        return self._conv_forward(x, self.weight, None)
+
+
+class NormedConvTranspose2d(nn.ConvTranspose2d):
+    """The same of a transposed convolution."""
+
+    def forward(self, x):
+        return F.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.output_padding)
+
+
 class ReLU(nn.ReLU):
     """max(x, 0), in place unless gradients are asked for: what a norm gives is a view, and autograd copies a view that
     is written to, three times in a training step."""
@@ -47,12 +63,12 @@ class ResidualBlock(nn.Module):
         super().__init__()
         bias = conv_has_bias(norm)
         self.conv_block = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             Conv3x3(channels, channels, bias=bias),
             norm_layer(norm, channels),
             ReLU(),
             *([nn.Dropout(0.5)] if dropout else []),
-            nn.ReflectionPad2d(1),
+            ReflectionPad2d(1),
             Conv3x3(channels, channels, bias=bias),
             norm_layer(norm, channels),
         )
@@ -68,21 +84,21 @@ def resnet_trunk(in_channels, ngf, norm, dropout, n_blocks):
     """
     bias = conv_has_bias(norm)
     layers = [
-        nn.ReflectionPad2d(3),
-        nn.Conv2d(in_channels, ngf, 7, bias=bias),
+        ReflectionPad2d(3),
+        NormedConv2d(in_channels, ngf, 7, bias=bias),
         norm_layer(norm, ngf),
         ReLU(),
     ]
     for width in (ngf, 2 * ngf):  # down to a quarter of the resolution
         layers += [
-            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias),
+            NormedConv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias),
             norm_layer(norm, 2 * width),
             ReLU(),
         ]
     layers += [ResidualBlock(4 * ngf, norm, dropout) for _ in range(n_blocks)]
     for width in (4 * ngf, 2 * ngf):  # and back up
         layers += [
-            nn.ConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
+            NormedConvTranspose2d(width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias),
             norm_layer(norm, width // 2),
             ReLU(),
         ]

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from models.networks.layers import ReLU, ResidualBlock, conv_has_bias, norm_layer
+from models.kernels.padding import ReflectionPad2d
+from models.networks.layers import NormedConv2d, ReLU, ResidualBlock, conv_has_bias, norm_layer
 
 
 class MaskExtractor(nn.Module):
@@ -21,12 +22,12 @@ class MaskExtractor(nn.Module):
         units = max(4, ngf // 16) if units is None else units
         self.output = nn.Conv2d(ngf, 3, 7)  # first: the order of the keys in the released files
         self.model = nn.Sequential(
-            nn.ReflectionPad2d(3),
-            nn.Conv2d(3, ngf, 7, bias=conv_has_bias(norm)),
+            ReflectionPad2d(3),
+            NormedConv2d(3, ngf, 7, bias=conv_has_bias(norm)),
             norm_layer(norm, ngf),
             ReLU(),
             *[ResidualBlock(ngf, norm, dropout) for _ in range(3)],
-            nn.ReflectionPad2d(3),
+            ReflectionPad2d(3),
         )
         self.fc1 = nn.Conv2d(2 * ngf, units, 1, bias=False)
         self.fc2 = nn.Conv2d(units, 2 * ngf, 1, bias=False)

@@ -26,15 +26,14 @@ def test_the_algorithm_is_exact(size):
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("bias", [True, False])
-def test_single_precision_loses_little(layout, bias):
-    conv = Conv3x3(CHANNELS, CHANNELS + 1, bias=bias)
+def test_single_precision_loses_little(layout):
+    conv = Conv3x3(CHANNELS, CHANNELS + 1, bias=False)
     x = torch.randn(2, CHANNELS, 23, 18).contiguous(memory_format=layout).requires_grad_()
     y = conv(x)
     gradient = torch.randn_like(y)
     found = [y, *torch.autograd.grad(y, (x, *conv.parameters()), gradient)]
     assert y.grad_fn is not None and y.is_contiguous(memory_format=layout)
-    exact = torch.nn.Conv2d(CHANNELS, CHANNELS + 1, 3, bias=bias).double()
+    exact = torch.nn.Conv2d(CHANNELS, CHANNELS + 1, 3, bias=False).double()
     exact.load_state_dict(conv.state_dict())
     x = x.detach().double().requires_grad_()
     y = exact(x)
