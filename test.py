@@ -24,7 +24,7 @@ from models.inference.export import SUFFIXES, export_enhancer
 from models.inference.runner import Inference
 from options.base_options import check_architecture
 from options.test_options import TestOptions
-from util.device import device_name, select_device
+from util.device import Stopwatch, device_name, select_device
 from util.errors import WorkError, run_command
 from util.image_io.finding import results_folder
 from util.image_io.references import References
@@ -71,6 +71,7 @@ def main():
                 enhance(inference, batch, results)
                 bar.update(len(batch))
     finally:
+        results.wait()
         facts = describe(opt, enhancer, device, results, perf_counter() - start)
         failed, unmeasured, unwritten = results.finish(f"{opt.name}: low light enhanced", facts, opt.display_winsize)
 
@@ -93,16 +94,17 @@ def enhance(inference, batch, results):
     if "error" in batch[0]:
         results.fail(batch[0], batch[0]["error"])
         return
-    start = perf_counter()
+    clock = Stopwatch(inference.device)
     try:
         enhanced, pre, mask = inference(torch.cat([sample["A"] for sample in batch]))
     except WorkError as error:
         for sample in batch:
             results.fail(sample, f"{sample['A_paths'][0]}: {error}")
         return
-    seconds = (perf_counter() - start) / len(batch)
+    clock.stop()
     for number, sample in enumerate(batch):
-        results.add(sample, {"fake_B": enhanced[number], "pre_A": pre[number], "mask": mask[number]}, seconds)
+        stages = {"fake_B": enhanced[number], "pre_A": pre[number], "mask": mask[number]}
+        results.add(sample, stages, lambda: clock.seconds() / len(batch))
 
 
 def describe(opt, enhancer, device, results, spent):

@@ -100,9 +100,9 @@ class BaseOptions:
         add("--no_flip", action="store_true", help=by_command(
             train="do not mirror images at random",
             test="no effect: images are never mirrored"))
-        add("--num_threads", type=threads, default=4, help=by_command(
+        add("--num_threads", type=threads, default=by_command(train=4, test=None), help=by_command(
             train="worker processes that load images, at most one per core; 0: the main process loads",
-            test="images decoded ahead, and results written at a time; 0 counts as 1"))
+            test="images decoded ahead, and results written at a time; 0 counts as 1 (default: one per core)"))
 
         add = groups["hardware"].add_argument
         add("--amp", choices=AMP, default="off", help="mixed precision: convolutions and products in 16 bits; "

@@ -3,8 +3,11 @@
 from models.inference.export import SUFFIXES
 from options.base_options import BaseOptions
 from options.command_line import fraction, percentage, pixels, stretch, tiling
-from util.distributed import launched
+from util.device import cores
+from util.distributed import launched, processes_here
 from util.errors import UsageError
+
+MOST_THREADS = 16  # where --num_threads does not say: more wait for each other
 
 
 class TestOptions(BaseOptions):
@@ -81,6 +84,10 @@ class TestOptions(BaseOptions):
         add("--dataset_mode", choices=("single", "unaligned_test"), default="single",
             help="two names of one thing: low-light images alone")
         # fmt: on
+
+    def complete(self, opt):
+        if opt.num_threads is None:
+            opt.num_threads = min(MOST_THREADS, max(1, cores() // processes_here()))
 
     def check(self, opt):
         super().check(opt)

@@ -15,6 +15,11 @@ def launched():
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def processes_here():
+    """How many processes torchrun started on this machine; 1 without it."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 def rank():
     """The number of this process, from 0."""
     return dist.get_rank() if dist.is_initialized() else 0

@@ -29,7 +29,6 @@ RELEASED_DEFAULTS = {
     "no_dropout": False,
     "direction": "AtoB",
     "serial_batches": False,
-    "num_threads": 4,
     "batch_size": 1,
     "load_size": 512,
     "crop_size": 512,
@@ -69,6 +68,7 @@ RELEASED_TRAINING_DEFAULTS = {
     "lambda_B": 10,
     "lambda_identity": 0.5,
     "preprocess": "resize_and_crop",
+    "num_threads": 4,
 }
 RELEASED_TEST_DEFAULTS = {
     "results_dir": "./results/",
