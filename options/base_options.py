@@ -25,6 +25,7 @@ from options.command_line import (
     rate,
     threads,
 )
+from util.distributed import launched, processes_here
 from util.errors import UsageError
 from util.precision import AMP
 
@@ -178,6 +179,13 @@ class BaseOptions:
                     f"--{flag} {value!r}: must be one name, without slashes and control characters, of at most "
                     f"{LONGEST_NAME} bytes; a folder to look in is named by {place}"
                 )
+        typed, processes = opt.given.get("gpu_ids") or [], processes_here()
+        if (len(typed) > 1 or launched()) and len(typed) not in (0, processes):
+            gpus = ",".join(map(str, typed))
+            raise UsageError(
+                f"--gpu_ids {gpus}: one process drives one GPU, and this machine runs {processes}; type "
+                f"torchrun --nproc_per_node={len(typed)} {self.program} --gpu_ids {gpus} ..."
+            )
         compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
         if opt.compile and not any(name and shutil.which(name) for name in compilers):
             raise UsageError("--compile: no C++ compiler found; install g++, name one in CXX, or leave this flag out")

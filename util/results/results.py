@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from util import distributed
 from util.device import cores, to_host
 from util.errors import WorkError
 from util.files import append_record, make_folder, write_records
@@ -113,8 +114,16 @@ class Results:
         """Note an image that could not be enhanced."""
         self.records[sample["name"]] = {**_source(sample), "error": str(error)}
 
+    def gather(self):
+        """Wait for the images, those of all processes, and let the first one have what is known of them."""
+        self.wait()
+        if parts := distributed.gather((self.records, self.seconds, self.unwritten)):
+            self.records = {name: record for records, _, _ in parts for name, record in records.items()}
+            self.seconds = [one for _, seconds, _ in parts for one in seconds]
+            self.unwritten = [line for _, _, lines in parts for line in lines]
+
     def finish(self, title, facts, width):
-        """Wait for the images, then write the tables and the page.
+        """Wait for the images, then write the tables and the page: the first process does.
 
         Args:
             title, facts: of the page; {label: text}.
@@ -125,6 +134,8 @@ class Results:
             images could not be written.
         """
         self.wait()
+        if not distributed.is_main():
+            return [], [], []
         records = [self._if_there(self.records[name]) for name in self.images.names if name in self.records]
         public = [{key: value for key, value in one.items() if key not in _ONLY_FOR_LATER} for one in records]
         gallery = Gallery(self.folder / "index.html", title, facts, self.measurement.metrics, width)
