@@ -24,7 +24,8 @@ from models.inference.export import SUFFIXES, export_enhancer
 from models.inference.runner import Inference
 from options.base_options import check_architecture
 from options.test_options import TestOptions
-from util.device import device_name, select_device
+from util import distributed
+from util.device import Stopwatch, device_name, select_device
 from util.errors import WorkError, run_command
 from util.image_io.finding import results_folder
 from util.image_io.references import References
@@ -35,8 +36,14 @@ from util.results.results import Results
 
 
 def main():
-    # Options, images, weights.
     opt = TestOptions().parse()
+    with distributed.processes(opt):  # torchrun's share the images out
+        return run(opt)
+
+
+def run(opt):
+    """Enhance the images; returns the exit status."""
+    # Images, weights.
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
     opt.amp = usable_amp(opt.amp, device, opt.force_amp)
     images = None if opt.export else create_dataset(opt)
@@ -59,20 +66,25 @@ def main():
         print(notice)
 
     # With --skip_existing, results that are there are kept.
-    missing = results.missing()
+    missing = distributed.from_first(results.missing() if distributed.is_main() else None)
+    missing = missing[distributed.rank() :: distributed.world_size()]
     for notice in results.notices:
         print(notice)
 
     # Batch by batch; an image that fails does not stop the others, and an interrupted run leaves a page, too.
     start = perf_counter()
     try:
-        with tqdm(total=len(missing), unit="image", dynamic_ncols=True) as bar:
+        with tqdm(total=len(missing), unit="image", dynamic_ncols=True, disable=not distributed.is_main()) as bar:
             for batch in images.batches(missing, opt.batch_size):
                 enhance(inference, batch, results)
                 bar.update(len(batch))
+        results.gather()
     finally:
+        results.wait()
         facts = describe(opt, enhancer, device, results, perf_counter() - start)
         failed, unmeasured, unwritten = results.finish(f"{opt.name}: low light enhanced", facts, opt.display_winsize)
+    if not distributed.is_main():
+        return 0
 
     # What went wrong, and last of all the page's address.
     for problems, what in ((failed, "failed"), (unmeasured, "could not be measured")):
@@ -93,22 +105,24 @@ def enhance(inference, batch, results):
     if "error" in batch[0]:
         results.fail(batch[0], batch[0]["error"])
         return
-    start = perf_counter()
+    clock = Stopwatch(inference.device)
     try:
         enhanced, pre, mask = inference(torch.cat([sample["A"] for sample in batch]))
     except WorkError as error:
         for sample in batch:
             results.fail(sample, f"{sample['A_paths'][0]}: {error}")
         return
-    seconds = (perf_counter() - start) / len(batch)
+    clock.stop()
     for number, sample in enumerate(batch):
-        results.add(sample, {"fake_B": enhanced[number], "pre_A": pre[number], "mask": mask[number]}, seconds)
+        stages = {"fake_B": enhanced[number], "pre_A": pre[number], "mask": mask[number]}
+        results.add(sample, stages, lambda: clock.seconds() / len(batch))
 
 
 def describe(opt, enhancer, device, results, spent):
     """The facts of a run for its page, {label: text}."""
     built, stored = enhancer.options, enhancer.stored or {"recipe": "released (weights of the authors)"}
     ablated = f", without {', '.join(built['ablate'])}" if built["ablate"] else ""
+    processes = [f"{distributed.world_size()} processes"] if distributed.world_size() > 1 else []
     switches = [f"--{name}" for name in ("channels_last", "compile") if getattr(opt, name)]
     precision = "fp32" if opt.amp == "off" else opt.amp
     pace = f", in the networks {mean(results.seconds):.2f} s an image" if results.seconds else ""
@@ -118,7 +132,7 @@ def describe(opt, enhancer, device, results, spent):
         "recipe": stored["recipe"],
         "images": f"{len(results.images)} from {opt.dataroot}",
         "time": f"{spent:.1f} s{pace}",
-        "device": ", ".join([device_name(device), precision, *switches]),
+        "device": ", ".join([*processes, device_name(device), precision, *switches]),
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
     }
 

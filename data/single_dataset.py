@@ -106,7 +106,8 @@ class SingleDataset:
 
         ``A``: (1, 3, H, W) in [-1, 1]; ``A_paths``: [str]; ``name``: str; ``alpha``: an image of mode L or None;
         ``metadata``: a ``Metadata``, for the file made from it; ``deep``: whether the file has, and ``A`` has kept,
-        16 bits per channel; ``gray``: whether it has no colours.
+        16 bits per channel; ``gray``: whether it has no colours; ``pixels`` and ``shown_as``: those of the
+        ``LoadedImage``.
 
         An image that cannot be read gives {"A_paths", "name", "error": WorkError} instead.
         """
@@ -119,7 +120,7 @@ class SingleDataset:
         if opt.preprocess != "none":
             image = image.changed(lambda pixels: preprocess(pixels, opt.preprocess, opt.load_size, opt.crop_size))
         colours = image.colours()[None]  # (1, 3, H, W)
-        kept = {key: getattr(image, key) for key in ("alpha", "metadata", "deep", "gray")}
+        kept = {key: getattr(image, key) for key in ("alpha", "metadata", "deep", "gray", "pixels", "shown_as")}
         return sample | {"A": colours, **kept}
 
 

@@ -183,4 +183,4 @@ class Enhancer(nn.Module):
     def _enhanced(self, low):
         """An image (3, H, W) in [-1, 1], enhanced, on the CPU."""
         enhanced, _, _ = Inference(self)(low[None])
-        return enhanced[0]
+        return enhanced[0].cpu()

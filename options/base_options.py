@@ -25,6 +25,7 @@ from options.command_line import (
     rate,
     threads,
 )
+from util.distributed import launched, processes_here
 from util.errors import UsageError
 from util.precision import AMP
 
@@ -100,9 +101,9 @@ class BaseOptions:
         add("--no_flip", action="store_true", help=by_command(
             train="do not mirror images at random",
             test="no effect: images are never mirrored"))
-        add("--num_threads", type=threads, default=4, help=by_command(
+        add("--num_threads", type=threads, default=by_command(train=4, test=None), help=by_command(
             train="worker processes that load images, at most one per core; 0: the main process loads",
-            test="images decoded ahead, and results written at a time; 0 counts as 1"))
+            test="images decoded ahead, and results written at a time; 0 counts as 1 (default: one per core)"))
 
         add = groups["hardware"].add_argument
         add("--amp", choices=AMP, default="off", help="mixed precision: convolutions and products in 16 bits; "
@@ -178,6 +179,13 @@ class BaseOptions:
                     f"--{flag} {value!r}: must be one name, without slashes and control characters, of at most "
                     f"{LONGEST_NAME} bytes; a folder to look in is named by {place}"
                 )
+        typed, processes = opt.given.get("gpu_ids") or [], processes_here()
+        if (len(typed) > 1 or launched()) and len(typed) not in (0, processes):
+            gpus = ",".join(map(str, typed))
+            raise UsageError(
+                f"--gpu_ids {gpus}: one process drives one GPU, and this machine runs {processes}; type "
+                f"torchrun --nproc_per_node={len(typed)} {self.program} --gpu_ids {gpus} ..."
+            )
         compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
         if opt.compile and not any(name and shutil.which(name) for name in compilers):
             raise UsageError("--compile: no C++ compiler found; install g++, name one in CXX, or leave this flag out")

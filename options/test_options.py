@@ -3,8 +3,11 @@
 from models.inference.export import SUFFIXES
 from options.base_options import BaseOptions
 from options.command_line import fraction, percentage, pixels, stretch, tiling
-from util.distributed import launched
+from util.device import cores
+from util.distributed import launched, processes_here
 from util.errors import UsageError
+
+MOST_THREADS = 16  # where --num_threads does not say: more wait for each other
 
 
 class TestOptions(BaseOptions):
@@ -82,13 +85,14 @@ class TestOptions(BaseOptions):
             help="two names of one thing: low-light images alone")
         # fmt: on
 
+    def complete(self, opt):
+        if opt.num_threads is None:
+            opt.num_threads = min(MOST_THREADS, max(1, cores() // processes_here()))
+
     def check(self, opt):
         super().check(opt)
-        if len(opt.gpu_ids) > 1:
-            gpus = ",".join(map(str, opt.gpu_ids))
-            raise UsageError(f"--gpu_ids {gpus}: test.py computes on one GPU; choose one: --gpu_ids {opt.gpu_ids[0]}")
-        if launched():
-            raise UsageError("test.py is one process, and torchrun would do all images in each: type python test.py")
+        if opt.export and launched():
+            raise UsageError("--export writes one file, which takes one process: type python test.py")
         if not opt.dataroot and not opt.export:
             raise UsageError("the following arguments are required: --dataroot (see python test.py --help)")
         if opt.gt_mean and not opt.reference:

@@ -21,7 +21,6 @@ from options.command_line import (
     window,
 )
 from options.resume import adopt_architecture, adopt_stored_options
-from util.distributed import launched
 from util.errors import UsageError
 from util.stages import PARTS
 
@@ -196,12 +195,6 @@ class TrainOptions(BaseOptions):
 
     def check(self, opt):
         super().check(opt)
-        if len(opt.gpu_ids) > 1 and not launched():
-            gpus = ",".join(map(str, opt.gpu_ids))
-            raise UsageError(
-                f"--gpu_ids {gpus}: one process drives one GPU; for training on {len(opt.gpu_ids)} type "
-                f"torchrun --nproc_per_node={len(opt.gpu_ids)} train.py --gpu_ids {gpus} ..."
-            )
         if opt.clip_path and not (opt.no_text or opt.dry_run):  # --dry_run lists it among all problems
             clip_file(opt.clip_path)
         if opt.continue_train and "init_from" in opt.given:

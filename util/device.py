@@ -1,6 +1,7 @@
 """Choosing the device to compute on."""
 
 import os
+from time import perf_counter
 
 import torch
 
@@ -37,6 +38,50 @@ def _cpu():
     # Large pages: page faults cost more time than computing a new feature map (Linux; read at the first tensor).
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     return torch.device("cpu")
+
+
+def cores():
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def to_host(tensors):
+    """Begin to copy tensors, {key: tensor}, to the CPU: the copies, and a function that returns once they are whole.
+
+    From a GPU they come through pinned memory, while it computes what follows.
+    """
+    copies = {key: tensor.to("cpu", non_blocking=tensor.is_cuda) for key, tensor in tensors.items()}
+    if not any(tensor.is_cuda for tensor in tensors.values()):
+        return copies, lambda: None
+    whole = torch.cuda.Event(blocking=True)
+    whole.record()
+    return copies, whole.synchronize
+
+
+class Stopwatch:
+    """Measures what a device computes, from here to ``stop``, without waiting for it."""
+
+    def __init__(self, device):
+        self.device = device
+        self.start = self.end = self._mark()
+
+    def _mark(self):
+        if self.device.type != "cuda":
+            return perf_counter()
+        event = torch.cuda.Event(enable_timing=True, blocking=True)
+        event.record()
+        return event
+
+    def stop(self):
+        """The work to be measured has been given to the device."""
+        self.end = self._mark()
+
+    def seconds(self):
+        """What the work took, once it is done."""
+        if self.device.type != "cuda":
+            return self.end - self.start
+        self.end.synchronize()
+        return self.start.elapsed_time(self.end) / 1000
 
 
 def device_name(device):

@@ -1,4 +1,7 @@
-"""Several processes training one model (torch.distributed, started by torchrun): one process is the plain case."""
+"""Several processes that train one model, or share images out (torch.distributed, started by torchrun).
+
+One process is the plain case.
+"""
 
 import contextlib
 import os
@@ -13,6 +16,11 @@ _control = None  # a second group over gloo: messages between hosts that no GPU 
 def launched():
     """Whether torchrun started this process among others."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def processes_here():
+    """How many processes torchrun started on this machine; 1 without it."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def rank():
@@ -62,7 +70,7 @@ def gpu_of_this_process(gpu_ids):
     if not launched():
         return gpu_ids[0]
     local = int(os.environ["LOCAL_RANK"])
-    return gpu_ids[local] if len(gpu_ids) > 1 else local
+    return gpu_ids[local] if len(gpu_ids) == processes_here() else local
 
 
 def average_gradients(optimizer):
@@ -102,6 +110,15 @@ def gather(value):
     values = [None] * world_size() if is_main() else None
     dist.gather_object(value, values, group=_control)
     return values
+
+
+def from_first(value):
+    """The value of the first process, in all of them."""
+    if world_size() == 1:
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, group=_control)
+    return values[0]
 
 
 def wait_for_all():

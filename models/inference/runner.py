@@ -50,8 +50,8 @@ class Inference:
             low: (N, 3, H, W) in [-1, 1], on the CPU.
 
         Returns:
-            fake_B (N, 3, H, W), pre_A (N, 3, H, W), mask (N, 1, H, W), in single precision on the CPU; see
-            ``Enhancer.forward``.
+            fake_B (N, 3, H, W), pre_A (N, 3, H, W), mask (N, 1, H, W), in single precision on the device that
+            computed them, which may still be at it; see ``Enhancer.forward``.
 
         Raises:
             WorkError: the batch does not fit into memory in any way.
@@ -60,7 +60,7 @@ class Inference:
         plans = self._plans(low, size)
         for number, (name, run) in enumerate(plans):
             try:
-                return tuple(x.float().cpu() for x in run(low))
+                return tuple(x.float() for x in run(low))
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
@@ -107,6 +107,8 @@ class Inference:
         return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
 
     def _placed(self, low):
+        if self.device.type == "cuda":  # from pinned memory the copy waits for nothing
+            low = low.pin_memory().to(self.device, non_blocking=True)
         return self.enhancer.placed(low).contiguous(memory_format=self.format)
 
     def _whole(self, low):

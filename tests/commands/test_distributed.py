@@ -1,15 +1,17 @@
-"""Two processes on the CPU train like one with twice the batch."""
+"""Two processes on the CPU train like one with twice the batch, and share images out."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from commands import ROOT, run
+from commands import ROOT
 from data.loader import EpochSampler
 from distributed_steps import steps, weights
-from sample_images import training_folder
+from sample_images import enhancer_folder, photograph, training_folder
+from util.files import read_records
 from util.monitor.loss_log import read_losses
 
 pytestmark = pytest.mark.commands
@@ -64,5 +66,18 @@ def test_the_command(tmp_path):
     )
     assert more.returncode == 0, more.stderr
     assert [record["pictures"] for record in read_losses(tmp_path / "saves" / "r")] == [2, 4, 6, 8]
-    enhanced = run("test.py", "--dataroot", data, "--name", "r", cwd=tmp_path)
-    assert enhanced.returncode == 0, enhanced.stderr
+
+
+def test_the_images_are_shared_out(tmp_path):
+    enhancer_folder(tmp_path / "saves" / "small")
+    for name in "abc":
+        photograph((20, 16), brightness=0.3).save(tmp_path / f"{name}.png")
+    (tmp_path / "d.png").write_text("not an image")
+    done = torchrun(ROOT / "test.py", "--dataroot", ".", "--name", "small", "--gpu_ids", "-1", cwd=tmp_path)
+    folder = tmp_path / "results" / "small" / "test_latest"
+    assert done.returncode == 1 and done.stdout.splitlines() == ["left out of .: 3 .pth", str(folder / "index.html")]
+    assert done.stderr.count("d.png: cannot read this image") == done.stderr.count("1 of 4 images failed") == 1
+    page = (folder / "index.html").read_text()
+    assert "2 processes, CPU" in page and page.count("failed: ") == 1
+    assert [read["name"] for read in read_records(folder / "records.jsonl")].count("a") == 1
+    assert [one["name"] for one in json.loads((folder / "metrics.json").read_text())["pictures"]] == ["a", "b", "c"]

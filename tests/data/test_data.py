@@ -272,7 +272,8 @@ def test_samples_say_what_their_file_says(tmp_path):
     image.save(tmp_path / "b.png")
     save_deep_png(tmp_path / "c.png", np.full((6, 8, 4), 300, np.uint16))
     a, b, c = single_data(tmp_path)
-    assert set(a) == set(b) == set(c) == {"A", "A_paths", "name", "alpha", "metadata", "deep", "gray"}
+    keys = {"A", "A_paths", "name", "alpha", "metadata", "deep", "gray", "pixels", "shown_as"}
+    assert set(a) == set(b) == set(c) == keys and [sample["shown_as"] for sample in (a, b, c)] == ["jpg", "png", "png"]
     assert b"Maker" in a["metadata"].exif and b["metadata"].exif is None
     assert [sample["deep"] for sample in (a, b, c)] == [False, False, True]
     assert a["alpha"] is None and (levels(b["alpha"]) == 99).all() and (levels(c["alpha"]) == 1).all()

@@ -7,6 +7,7 @@ import pytest
 from options.base_options import check_architecture
 from options.test_options import TestOptions
 from options.train_options import RECIPES, TrainOptions
+from util.distributed import gpu_of_this_process
 from util.errors import UsageError, WorkError
 
 NEEDED = ["--dataroot", "d", "--name", "n"]
@@ -29,7 +30,6 @@ RELEASED_DEFAULTS = {
     "no_dropout": False,
     "direction": "AtoB",
     "serial_batches": False,
-    "num_threads": 4,
     "batch_size": 1,
     "load_size": 512,
     "crop_size": 512,
@@ -69,6 +69,7 @@ RELEASED_TRAINING_DEFAULTS = {
     "lambda_B": 10,
     "lambda_identity": 0.5,
     "preprocess": "resize_and_crop",
+    "num_threads": 4,
 }
 RELEASED_TEST_DEFAULTS = {
     "results_dir": "./results/",
@@ -289,13 +290,30 @@ def test_other_names_are_the_users_own_affair(name):
     assert TestOptions().parse(["--dataroot", "d", "--name", name]).name == name
 
 
-def test_test_py_is_one_process_on_one_gpu(monkeypatch):
-    with pytest.raises(UsageError, match=r"test\.py computes on one GPU; choose one: --gpu_ids 1"):
-        TestOptions().parse([*NEEDED, "--gpu_ids", "1,0"])
+@pytest.mark.parametrize("options, program", [(TrainOptions, "train.py"), (TestOptions, "test.py")])
+def test_a_gpu_for_each_process(options, program, monkeypatch):
+    with pytest.raises(UsageError, match=rf"runs 1; type torchrun --nproc_per_node=2 {program} --gpu_ids 1,0"):
+        options().parse([*NEEDED, "--gpu_ids", "1,0"])
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert TrainOptions().parse([*NEEDED, "--gpu_ids", "0,1"]).gpu_ids == [0, 1]
-    with pytest.raises(UsageError, match=r"type python test\.py"):
-        TestOptions().parse(NEEDED)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert options().parse([*NEEDED, "--gpu_ids", "1,0"]).gpu_ids == [1, 0]
+    for numbers in ("3", "0,1,2"):
+        with pytest.raises(UsageError, match=f"--gpu_ids {numbers}: one process .* this machine runs 2"):
+            options().parse([*NEEDED, "--gpu_ids", numbers])
+    assert options().parse([*NEEDED, "--gpu_ids", "-1"]).gpu_ids == []
+    assert [gpu_of([0], local, monkeypatch) for local in "01"] == [0, 1]
+    assert [gpu_of([3, 2], local, monkeypatch) for local in "01"] == [3, 2]
+
+
+def gpu_of(numbers, local, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", local)
+    return gpu_of_this_process(numbers)
+
+
+def test_an_export_takes_one_process(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match=r"--export writes one file, which takes one process: type python test\.py"):
+        TestOptions().parse([*NEEDED, "--export", "onnx"])
 
 
 def test_clip_may_be_missing_where_it_is_not_needed_or_all_problems_are_listed():

@@ -1,8 +1,9 @@
-"""PNG with 16 bits per channel and TIFF with 8 or 16, both lossless, written strip by strip.
+"""PNG and TIFF with 8 or 16 bits per channel, lossless, written strip by strip.
 
-No package that is required here writes them: PIL has no colour mode with more than 8 bits, and its compressed TIFFs
-cannot hold the tables of EXIF. tifffile cannot either ("extratags cannot be used to write IFD type tags"), and takes
-four times as long. torchvision writes PNGs of 8 bits alone.
+No package that is required here does: PIL has no colour mode with more than 8 bits, and its compressed TIFFs cannot
+hold the tables of EXIF. tifffile cannot either ("extratags cannot be used to write IFD type tags"), and takes four
+times as long. torchvision writes PNGs of 8 bits alone. PIL tries five filters for each row of a PNG, which takes
+longer than all the rest; photographs become hardly smaller than with one.
 """
 
 import io
@@ -25,30 +26,31 @@ def _compressor():
     return zlib.compressobj(6, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
 
 
-def write_deep_png(path, shape, strips, metadata):
-    """Write a PNG with 16 bits per channel.
+def write_png(path, shape, strips, metadata, bits):
+    """Write a PNG.
 
     Args:
         path: the file.
         shape: (H, W, C) of the image; C is 1 to 4: gray, with alpha, RGB, with alpha.
-        strips: arrays (h, W, C), uint16, from top to bottom.
+        strips: arrays (h, W, C) from top to bottom, of uint8 or, with 16 bits, uint16.
         metadata: a ``Metadata``.
+        bits: 8 or 16, per channel.
 
     Raises:
         OSError: the file cannot be written.
     """
     height, width, channels = shape
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    compressor, above = _compressor(), np.zeros((1, width, 2 * channels), np.uint8)
+    compressor, above = _compressor(), np.zeros((1, width, channels * bits // 8), np.uint8)
     with Path(path).open("wb") as file:
         file.write(b"\x89PNG\r\n\x1a\n")
-        _write_chunk(file, b"IHDR", struct.pack(">2I5B", width, height, 16, colour_type, 0, 0, 0))
+        _write_chunk(file, b"IHDR", struct.pack(">2I5B", width, height, bits, colour_type, 0, 0, 0))
         if metadata.icc:
             _write_chunk(file, b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc))
         if metadata.exif:
             _write_chunk(file, b"eXIf", metadata.exif.removeprefix(PREFIX))
         for strip in strips:
-            rows = strip.astype(">u2", order="C").view(np.uint8)  # (h, W, 2 C)
+            rows = strip.astype(strip.dtype.newbyteorder(">"), order="C").view(np.uint8)  # (h, W, C or 2 C)
             _write_chunk(file, b"IDAT", compressor.compress(_filtered(rows, above)))
             above = rows[-1:]
         _write_chunk(file, b"IDAT", compressor.flush())
@@ -72,21 +74,21 @@ def _write_chunk(file, kind, contents):
     file.write(struct.pack(">I", len(contents)) + kind + contents + struct.pack(">I", check))
 
 
-def write_tiff(path, shape, strips, metadata):
+def write_tiff(path, shape, strips, metadata, bits):
     """Write a TIFF, compressed with deflate.
 
     Args:
-        path, shape: as for ``write_deep_png``.
-        strips: arrays (h, W, C), uint8 or uint16, from top to bottom, of one height; the last one may be lower.
+        path, shape, bits: as for ``write_png``.
+        strips: also as there, of one height; the last one may be lower.
         metadata: a ``Metadata``; EXIF that PIL cannot take apart is left out.
 
     Raises:
         OSError: the file cannot be written.
     """
     height, width, channels = shape
-    compressed, rows, bits = [], 0, 0
+    compressed, rows = [], 0
     for strip in strips:
-        rows, bits = rows or len(strip), 8 * strip.itemsize
+        rows = rows or len(strip)
         differences = strip.astype(strip.dtype.newbyteorder("<"))
         differences[:, 1:] -= strip[:, :-1]
         compressor = _compressor()

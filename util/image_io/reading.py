@@ -16,6 +16,8 @@ from util.image_io.tensors import alpha_channel, each_channel, is_deep, is_gray,
 
 _ORDINARY = (OSError, SyntaxError, ValueError, EOFError)  # what PIL raises on purpose: the message is enough
 
+_SHOWN_BY_BROWSERS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}  # by PIL's names: endings
+
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -37,12 +39,15 @@ class LoadedImage:
         alpha: a PIL image of mode L, or None.
         metadata: a ``Metadata``.
         gray: whether it has no colours: its three channels are equal, and its result is to be gray, too.
+        shown_as: the ending (png, jpg, webp) under which a browser shows the very file as this image; None where it
+            would show something else.
     """
 
     pixels: Image.Image | torch.Tensor
     alpha: Image.Image | None
     metadata: Metadata
     gray: bool
+    shown_as: str | None = None
 
     @property
     def deep(self):
@@ -57,9 +62,9 @@ class LoadedImage:
         """The same with another size: ``change`` takes a PIL image and returns one."""
         if not self.deep:
             pixels = change(self.pixels)
-            return replace(self, pixels=pixels, alpha=alpha_channel(pixels))
+            return replace(self, pixels=pixels, alpha=alpha_channel(pixels), shown_as=None)
         alpha = None if self.alpha is None else change(self.alpha)
-        return replace(self, pixels=each_channel(self.pixels, change).clamp_(-1, 1), alpha=alpha)
+        return replace(self, pixels=each_channel(self.pixels, change).clamp_(-1, 1), alpha=alpha, shown_as=None)
 
 
 def read_image(source, deep=True):
@@ -148,4 +153,11 @@ def _loaded(image, metadata, low=None, gray=False, deep=True):
     if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
         raise ValueError("its values are not all finite numbers: NaN or Inf")
     pixels = to_tensor(image, low) if deep and (low or is_deep(image)) else to_8bit(image)
-    return LoadedImage(pixels, alpha_channel(image), metadata, gray or is_gray(image))
+    return LoadedImage(pixels, alpha_channel(image), metadata, gray or is_gray(image), _shown_as(image, metadata))
+
+
+def _shown_as(image, metadata):
+    # An image that was turned has no format. One moves; the colours of others a browser would take for different ones.
+    if image.mode == "CMYK" or getattr(image, "is_animated", False) or image.info.get("icc_profile") != metadata.icc:
+        return None
+    return _SHOWN_BY_BROWSERS.get(image.format)

@@ -91,27 +91,36 @@ def luma(tensor):
     return torch.einsum("chw,c->hw", tensor.float(), tensor.new_tensor(_LUMA, dtype=torch.float32))[None]
 
 
-def to_levels(tensor, highest=255):
-    """A tensor (C, H, W) in [-1, 1] as whole numbers from 0 to ``highest``, rounded and clipped.
+def rounded(tensor, highest=255):
+    """A tensor in [-1, 1] as whole numbers from 0 to ``highest``, rounded and clipped, on its device.
 
     Args:
-        tensor: any floating type, on any device.
+        tensor: any shape and floating type; uint8 stays as it is.
         highest: 255 or 65535.
 
     Returns:
-        A numpy array (H, W, C), uint8 or uint16.
+        uint8, or int32 for 65535.
     """
-    levels = ((tensor.detach().float() + 1) * (highest / 2)).round_().clamp_(0, highest).permute(1, 2, 0)
-    if highest == 255:
-        return levels.to(torch.uint8).cpu().numpy()
-    return levels.to(torch.int32).cpu().numpy().astype(np.uint16)
+    if tensor.dtype == torch.uint8:
+        return tensor
+    levels = tensor.detach().float().add(1).mul_(highest / 2).round_().clamp_(0, highest)
+    return levels.to(torch.uint8 if highest == 255 else torch.int32)
+
+
+def to_levels(tensor, highest=255):
+    """A tensor (C, H, W) as a numpy array (H, W, C), uint8 or uint16; see ``rounded``."""
+    channels, height, width = tensor.shape
+    levels = np.empty((height, width, channels), np.uint8 if highest == 255 else np.uint16)
+    for channel, plane in enumerate(rounded(tensor, highest).cpu().numpy()):
+        levels[:, :, channel] = plane
+    return levels
 
 
 def to_image(tensor, alpha=None):
-    """A tensor (3, H, W) or (1, H, W) in [-1, 1] as an 8-bit PIL image, rounded and clipped.
+    """A tensor (3, H, W) or (1, H, W) as an 8-bit PIL image.
 
     Args:
-        tensor: any floating type, on any device.
+        tensor: in [-1, 1], of any floating type, or ``rounded``; on any device.
         alpha: an image of mode L and the same size, to become the alpha channel.
     """
     channels, height, width = tensor.shape

@@ -1,7 +1,6 @@
 """Writing an image file: PNG, JPEG, WebP or TIFF, in 8 or 16 bits, with metadata."""
 
 import io
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,19 @@ from PIL import Image
 
 from util.errors import WorkError
 from util.files import write_file
-from util.image_io.encoders import write_deep_png, write_tiff
+from util.image_io.encoders import write_png, write_tiff
 from util.image_io.metadata import Metadata
-from util.image_io.tensors import each_channel, in_pixels, luma, row_strips, stretch, to_8bit, to_image, to_levels
+from util.image_io.tensors import (
+    each_channel,
+    in_pixels,
+    luma,
+    rounded,
+    row_strips,
+    stretch,
+    to_8bit,
+    to_image,
+    to_levels,
+)
 
 _JPEG, _TIFF = (".jpg", ".jpeg"), (".tif", ".tiff")
 _LONGEST_SIDE = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}  # pixels: libjpeg's limit, and the format's
@@ -38,7 +47,8 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, gray=Fal
 
     Args:
         path: its ending says the format: .png, .jpg, .jpeg, .webp, .tif or .tiff; its folder exists.
-        values: a tensor (3, H, W) or (1, H, W) in [-1, 1], any floating type, on any device.
+        values: a tensor (3, H, W) or (1, H, W) in [-1, 1], any floating type, on any device; or what ``as_written``
+            gives.
         alpha: an image of mode L and the same size, or None. JPEG has no alpha: it is left out there.
         metadata: a ``Metadata``, or None. The colour profile is left out if ``values`` is gray. A JPEG holds
             64 KiB of EXIF at most: more is left out.
@@ -56,6 +66,7 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, gray=Fal
     """
     path = Path(path)
     kind = path.suffix.lower()
+    encode = write_png if kind == ".png" else write_tiff
     metadata = metadata or Metadata()
     if gray or len(values) == 1:
         values, metadata = _as_gray(values, metadata)
@@ -66,8 +77,7 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, gray=Fal
             values = each_channel(values.detach().float().cpu(), lambda channel: stretch(channel, aspect_ratio))
             alpha = None if alpha is None else stretch(alpha, aspect_ratio)
         image, strips = to_image(values, alpha), _deep_strips(values, alpha)
-        encode = write_deep_png if kind == ".png" else write_tiff
-        write_file(path, lambda beside: encode(beside, _shape(image), strips, metadata))
+        write_file(path, lambda beside: encode(beside, _shape(image), strips, metadata, 16))
         return to_8bit(image)
     image = stretch(to_image(values, None if kind in _JPEG else alpha), aspect_ratio)
     longest = _LONGEST_SIDE.get(kind)
@@ -76,11 +86,18 @@ def write_image(path, values, *, alpha=None, metadata=None, deep=False, gray=Fal
             f"{path}: {in_pixels(image.size)} pixels do not fit into this format, whose sides have {longest} at "
             "most; save it as png"
         )
-    if kind in _TIFF:
-        write_file(path, lambda beside: write_tiff(beside, _shape(image), _strips(image), metadata))
+    if kind in (".png", *_TIFF):
+        write_file(path, lambda beside: encode(beside, _shape(image), _strips(image), metadata, 8))
     else:
         write_file(path, lambda beside: _write_with_pil(image, beside, kind, quality, metadata))
     return to_8bit(image)
+
+
+def as_written(values, deep, gray):
+    """What ``write_image`` needs of values (3, H, W) or (1, H, W) in [-1, 1]: 8 bits, unless they are ``deep``, and of
+    gray the brightness alone. On the device of ``values``."""
+    values = luma(values) if gray and len(values) == 3 else values
+    return values.float() if deep else rounded(values)
 
 
 def _as_gray(values, metadata):
@@ -116,8 +133,6 @@ def _write_with_pil(image, path, kind, quality, metadata):
         options |= {"format": "JPEG", "subsampling": "4:4:4" if quality >= 90 else "4:2:0"}
         if len(metadata.exif or b"") > _LONGEST_JPEG_EXIF:
             del options["exif"]
-    elif kind == ".png":
-        options |= {"format": "PNG", "compress_type": zlib.Z_RLE}  # for photographs four times faster, and no larger
     elif quality < 100:
         options |= {"format": "WEBP"}
     else:  # Here quality stands for effort. Exact: colours are kept even where alpha hides them.

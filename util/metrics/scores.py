@@ -108,7 +108,7 @@ def loe(image, original):
     are. The value is below the number of samples (3750 for an image of 400 x 600), so it grows with that number
     and only values of one down-sampling and one shape of images are comparable.
     """
-    before, after = (_sampled(_levels(x).max(axis=2)) for x in (original, image))
+    before, after = (_sampled(_levels(x)).max(axis=2).ravel().astype(np.int64) for x in (original, image))
     # Pixels with the same pair of levels have the same count, and there are few pairs of 8-bit levels.
     pairs = np.bincount(before * 256 + after, minlength=256 * 256).reshape(256, 256)
     neither_above = pairs.cumsum(axis=0).cumsum(axis=1)  # pixels with at most these levels in both
@@ -117,13 +117,14 @@ def loe(image, original):
     return float((pairs * errors).sum() / before.size)
 
 
-def _sampled(lightness):
-    ratio = max(1.0, min(lightness.shape) / LOE_SIDE)
-    for axis, length in enumerate(lightness.shape):
+def _sampled(levels):
+    sides = levels.shape[:2]
+    ratio = max(1.0, min(sides) / LOE_SIDE)
+    for axis, length in enumerate(sides):
         count = max(1, int(length / ratio))
         centres = (np.arange(count) + 0.5) * (length / count)
-        lightness = lightness.take(centres.astype(int), axis=axis)
-    return lightness.ravel().astype(np.int64)
+        levels = levels.take(centres.astype(int), axis=axis)
+    return levels
 
 
 def _levels(image):

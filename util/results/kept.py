@@ -44,6 +44,7 @@ def file_facts(path):
 def earlier_records(journal):
     """The records of an earlier run, {name: record}; what is no record is left out."""
     records = [record for record in read_records(journal) if record.keys() >= set(_KINDS)]
+    records = [record for record in records if isinstance(record.get("input", ""), str)]
     sound = [record for record in records if all(isinstance(record[key], kind) for key, kind in _KINDS.items())]
     return {record["name"]: record for record in sound}
 

@@ -1,12 +1,13 @@
 """What a run of test.py leaves behind: images, their figures and the page, written while others are computed."""
 
 import errno
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from util import distributed
+from util.device import cores, to_host
 from util.errors import WorkError
 from util.files import append_record, make_folder, write_records
 from util.image_io.finding import JOURNAL
@@ -16,7 +17,7 @@ from util.results.kept import earlier_records, file_facts, shaping, stands
 from util.results.tables import write_tables
 
 WAITING_PIXELS = 16_000_000  # of enhanced images that wait to be written
-_ONLY_FOR_LATER = ("settings", "made", "stages", "histograms")  # what the page and a later run need of a record
+_ONLY_FOR_LATER = ("input", "settings", "made", "stages", "histograms")  # what only the page and later runs need
 
 
 class Results:
@@ -42,7 +43,7 @@ class Results:
         common = shaping(opt, weights)
         facts = zip(images.names, map(file_facts, images.paths), strict=True)
         self.made = {name: {"source": source, **common} for name, source in facts}
-        self.pool = ThreadPoolExecutor(max(1, min(opt.num_threads, os.cpu_count() or 1)))
+        self.pool = ThreadPoolExecutor(max(1, min(opt.num_threads, cores())))
         self.waiting, self.records, self.seconds = deque(), {}, []
         self.notices, self.unwritten, self.disk_is_full = [], [], False
 
@@ -55,7 +56,7 @@ class Results:
         earlier = earlier_records(self.journal) if self.opt.skip_existing else {}
         for index, (name, path) in enumerate(zip(self.images.names, self.images.paths, strict=True)):
             record = earlier.get(name)
-            there = record and self.files.complete(name) and (record.get("stages", True) or not self.opt.save_stages)
+            there = record and self.files.complete(record) and (record.get("stages", True) or not self.opt.save_stages)
             if there and stands(record, self.made[name], str(path), self.files.path(name, "fake_B")):
                 kept[name] = {**record, "file": str(path)}  # as it is named now
             else:
@@ -69,8 +70,8 @@ class Results:
                 self.records[name] = record
             else:
                 sample = {"name": name, "A_paths": [record["file"]]}
-                known = {key: record[key] for key in ("made", "stages") if key in record}
-                self._submit(sample, 0, None, partial(self.files.read, name), known)
+                known = {key: record[key] for key in ("input", "made", "stages") if key in record}
+                self._submit(sample, 0, lambda: None, partial(self.files.read, record), known)
         return missing
 
     def _note_what_is_there(self, earlier, kept):
@@ -90,19 +91,22 @@ class Results:
 
         Args:
             sample: what ``SingleDataset`` gave.
-            stages: {"fake_B": (3, H, W), "pre_A": (3, H, W), "mask": (1, H, W)} as the networks gave them, on the
-                CPU.
-            seconds: what its enhancement took.
+            stages: {"fake_B": (3, H, W), "pre_A": (3, H, W), "mask": (1, H, W)} as the networks gave them, on any
+                device.
+            seconds: a function that returns what its enhancement took, once the images are there.
 
         Raises:
             WorkError: the disk is full.
         """
-        self.seconds.append(seconds)
-        if not self.opt.save_stages:
-            stages = {"fake_B": stages["fake_B"]}
         pixels = stages["fake_B"][0].numel()
-        known = {"made": self.made[sample["name"]], "stages": self.opt.save_stages}
-        self._submit(sample, pixels, seconds, partial(self.files.write, sample, stages), known)
+        copies, arrived = to_host(self.files.prepared(sample, stages))
+
+        def images():
+            arrived()
+            return self.files.write(sample, copies)
+
+        made, name = self.made[sample["name"]], self.files.input_name(sample)
+        self._submit(sample, pixels, seconds, images, {"input": name, "made": made, "stages": self.opt.save_stages})
         if self.disk_is_full:
             raise WorkError(f"{self.folder}: the disk is full; free some of it, then go on with --skip_existing")
 
@@ -110,8 +114,16 @@ class Results:
         """Note an image that could not be enhanced."""
         self.records[sample["name"]] = {**_source(sample), "error": str(error)}
 
+    def gather(self):
+        """Wait for the images, those of all processes, and let the first one have what is known of them."""
+        self.wait()
+        if parts := distributed.gather((self.records, self.seconds, self.unwritten)):
+            self.records = {name: record for records, _, _ in parts for name, record in records.items()}
+            self.seconds = [one for _, seconds, _ in parts for one in seconds]
+            self.unwritten = [line for _, _, lines in parts for line in lines]
+
     def finish(self, title, facts, width):
-        """Wait for the images, then write the tables and the page.
+        """Wait for the images, then write the tables and the page: the first process does.
 
         Args:
             title, facts: of the page; {label: text}.
@@ -121,7 +133,9 @@ class Results:
             Three lists of lines: why images were not enhanced, why some were not measured, and which files beside the
             images could not be written.
         """
-        self._wait(0)
+        self.wait()
+        if not distributed.is_main():
+            return [], [], []
         records = [self._if_there(self.records[name]) for name in self.images.names if name in self.records]
         public = [{key: value for key, value in one.items() if key not in _ONLY_FOR_LATER} for one in records]
         gallery = Gallery(self.folder / "index.html", title, facts, self.measurement.metrics, width)
@@ -138,7 +152,7 @@ class Results:
 
     def _if_there(self, record):
         """A record; or that of a failure, if its result was removed while others were made."""
-        if "error" in record or self.files.complete(record["name"]):
+        if "error" in record or self.files.complete(record):
             return record
         source = {key: record[key] for key in ("name", "file")}
         return {**source, "error": f"{record['file']}: something removed its result; run this again"}
@@ -151,16 +165,16 @@ class Results:
             else:
                 files = {"input": Path(record["file"]), "result": self.files.path(name, "fake_B")}
                 stages = self.files.stages(name) if record.get("stages", True) else {}  # not those of an earlier run
-                gallery.add(record, self.files.shown(name), files, stages)
+                gallery.add(record, self.files.shown(record), files, stages)
         gallery.write([record["metrics"] for record in records if "error" not in record])
 
     def _submit(self, sample, pixels, seconds, images, known):
         """Measure input and result, which ``images`` returns, in the background, when not too much is waiting."""
-        self._wait(WAITING_PIXELS - pixels)
+        self.wait(WAITING_PIXELS - pixels)
         work = self.pool.submit(self._record, {**_source(sample), **known}, seconds, images)
         self.waiting.append((pixels, sample, work))
 
-    def _wait(self, pixels):
+    def wait(self, pixels=0):
         """Note what is done, and wait until at most so many pixels are not; with 0 or less, until all is done."""
         while self.waiting:
             _, sample, work = self.waiting[0]
@@ -189,12 +203,14 @@ class Results:
     def _record(self, known, seconds, images):
         before, after = images()
         metrics, problem = self.measurement.measure(known["file"], before, after)
-        self.files.write_previews(known["name"], (before, after))
+        self.files.write_previews(known, (before, after))
+        if (took := seconds()) is not None:
+            self.seconds.append(took)
         return {
             **known,
             "width": after.width,
             "height": after.height,
-            "seconds": seconds,
+            "seconds": took,
             "metrics": metrics,
             "problem": problem,
             "settings": self._settings(known["file"]),

@@ -13,7 +13,7 @@ from PIL import EpsImagePlugin, ExifTags, Image, PngImagePlugin
 
 from sample_images import camera_exif, colour_profile, levels, photograph, save_deep_png
 from util.errors import WorkError
-from util.image_io.encoders import write_deep_png
+from util.image_io.encoders import write_png
 from util.image_io.finding import find_images
 from util.image_io.metadata import Metadata
 from util.image_io.reading import count_pixels, open_image, open_rgb, read_image
@@ -100,7 +100,7 @@ def test_planes_of_sixteen_bits_are_not_taken_for_eight(tmp_path, flags):
 
 def test_gray_and_alpha_in_sixteen_bits(tmp_path):
     values = random_colours(5, 7, 2)
-    write_deep_png(tmp_path / "a.png", values.shape, [values], Metadata())
+    write_png(tmp_path / "a.png", values.shape, [values], Metadata(), 16)
     photo = read_image(tmp_path / "a.png")
     assert photo.gray and photo.deep
     assert_colours(photo.pixels, np.repeat(values[:, :, :1], 3, axis=2))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sample_images import camera_exif, colour_profile, levels, photograph
 from util.errors import WorkError
-from util.image_io.encoders import write_deep_png
+from util.image_io.encoders import write_png
 from util.image_io.metadata import Metadata
 from util.image_io.reading import open_image, read_image
 from util.image_io.tensors import to_tensor
@@ -248,6 +248,6 @@ def test_a_smooth_image_is_compressed(tmp_path):
 def test_the_rows_of_a_deep_png_do_not_depend_on_its_strips(tmp_path):
     values = np.random.default_rng(0).integers(0, 65536, (6, 5, 3), dtype=np.uint16)
     for file, strips in (("a", [values]), ("b", [values[:1], values[1:4], values[4:]])):
-        write_deep_png(tmp_path / file, values.shape, strips, Metadata())
+        write_png(tmp_path / file, values.shape, strips, Metadata(), 16)
     pixels = [levels(Image.open(tmp_path / file)) for file in ("a", "b")]
     assert np.array_equal(*pixels) and np.array_equal(pixels[0], values >> 8)

@@ -11,7 +11,7 @@ from torch import nn
 
 from data import create_dataset
 from options.test_options import TestOptions
-from sample_images import levels, photograph, save_deep_png
+from sample_images import camera_exif, levels, photograph, save_deep_png
 from util.errors import WorkError
 from util.image_io.finding import results_folder
 from util.image_io.references import References
@@ -35,7 +35,7 @@ def enhance(dataroot, *flags, each=lambda: None, **weights):
     missing = results.missing()
     for sample in images.samples(missing):
         low = sample["A"][0]
-        results.add(sample, {"fake_B": low / 2 + 0.5, "pre_A": low, "mask": low[:1]}, 0.1)
+        results.add(sample, {"fake_B": low / 2 + 0.5, "pre_A": low, "mask": low[:1]}, lambda: 0.1)
         each()
     problems = results.finish("title", {}, 100)
     return [images.names[index] for index in missing], results, problems
@@ -247,7 +247,7 @@ def test_a_full_disk_ends_the_run_in_one_line(place, monkeypatch):
     results.missing()
     with pytest.raises(WorkError, match=r"results/n/test_latest: the disk is full; free some of it, then go on with"):
         for _ in range(1000):
-            results.add(images.read(0), {"fake_B": torch.zeros(3, 16, 20)}, 0.1)
+            results.add(images.read(0), {"fake_B": torch.zeros(3, 16, 20)}, lambda: 0.1)
     failed, _, _ = results.finish("title", {}, 100)
     assert failed == ["cannot write this file"]
 
@@ -266,3 +266,25 @@ def test_what_cannot_be_written_beside_the_images_is_told(place, monkeypatch):
     journal = "records.jsonl: --skip_existing will not keep all of these results (No space left on device)"
     assert unwritten == [f"results/n/test_latest/{one}" for one in (journal, "metrics.csv: cannot write this file")]
     assert (results.folder / "index.html").exists()
+
+
+def test_inputs_that_browsers_show_are_copied_as_they_are(place):
+    low, image = place / "low", photograph((20, 16), brightness=0.3)
+    image.save(low / "c.JPEG")
+    image.save(low / "turned.jpg", exif=camera_exif(orientation=6))
+    image.save(low / "d.bmp")
+    image.convert("CMYK").save(low / "print.jpg")
+    flags = ["low", "--output_format", "webp"]
+    images = enhance(*flags)[1].files.folder
+    inputs = {path.name for path in images.glob("*_real_A.*")}
+    written = {f"{name}_real_A.webp" for name in ("d", "turned", "print")}
+    assert inputs == {"a_real_A.png", "b_real_A.png", "c_real_A.jpg", *written}
+    for file, copy in (("a.png", "a_real_A.png"), ("c.JPEG", "c_real_A.jpg")):
+        assert (images / copy).read_bytes() == (low / file).read_bytes()
+        assert not (images / copy).samefile(low / file)
+    page = (images.parent / "index.html").read_text()
+    assert all(f'src="images/{name}"' in page for name in inputs)
+    assert again(*flags) == []
+    assert again(*flags, "--aspect_ratio", "2") == ["a", "b", "c", "d", "print", "turned"]
+    (images / "c_real_A.jpg").unlink()
+    assert again(*flags) == ["a", "b", "c", "d", "print", "turned"]
