@@ -31,6 +31,7 @@ from util.image_io.references import References
 from util.metrics.measurement import Measurement
 from util.precision import usable_amp
 from util.results.kept import weights_hash
+from util.results.output_folder import OutputFolder
 from util.results.results import Results
 
 
@@ -53,9 +54,13 @@ def main():
     layout = opt.channels_last or device.type == "cpu"
     inference = Inference(enhancer, opt.amp, layout, opt.compile, opt.tile, say=tqdm.write)
     references = References(opt.reference, images.paths, images.root) if opt.reference else None
-    measurement = Measurement(references, opt.gt_mean, device)
-    results = Results(opt, results_folder(opt), images, measurement, fingerprint)
-    for notice in [*images.notices, *(measurement.notices if opt.reference or opt.verbose else [])]:
+    if opt.output_dir:
+        measurement, results = None, OutputFolder(opt, images, fingerprint)
+    else:
+        measurement = Measurement(references, opt.gt_mean, device)
+        results = Results(opt, results_folder(opt), images, measurement, fingerprint)
+    told = measurement and (opt.reference or opt.verbose)
+    for notice in [*images.notices, *(measurement.notices if told else [])]:
         print(notice)
 
     # With --skip_existing, results that are there are kept.
@@ -83,7 +88,9 @@ def main():
     for problem in [*images.unreadable, *unwritten]:
         print(f"error: {problem}", file=sys.stderr)
     page = (results.folder / "index.html").resolve()
-    if page.exists():
+    if opt.output_dir:
+        print(results.folder.resolve())
+    elif page.exists():
         print(page)
     return 1 if failed or unmeasured or images.unreadable or unwritten else 0
 

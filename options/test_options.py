@@ -47,6 +47,9 @@ class TestOptions(BaseOptions):
         # fmt: off
         add = groups["results"].add_argument
         add("--results_dir", default="./results/", metavar="DIR", help="results are written to DIR/NAME")
+        add("--output_dir", metavar="DIR",
+            help="write the enhanced images alone, under their inputs' names and folders, and no page (default: none)")
+        add("--overwrite", action="store_true", help="let --output_dir replace files that test.py did not write there")
         add("--output_format", choices=("png", "jpg", "webp", "tiff"), default="png", help="of the written images")
         add("--quality", type=percentage, default=95, help="of jpg and webp, percent; webp loses nothing at 100")
         add("--strength", type=fraction, default=1.0,
@@ -91,5 +94,10 @@ class TestOptions(BaseOptions):
             raise UsageError("test.py is one process, and torchrun would do all images in each: type python test.py")
         if not opt.dataroot and not opt.export:
             raise UsageError("the following arguments are required: --dataroot (see python test.py --help)")
+        for flag in ("results_dir", "reference", "save_stages", "display_winsize") if opt.output_dir else ():
+            if flag in opt.given:
+                raise UsageError(f"--{flag} is for the page, and --output_dir writes none: leave one of them out")
+        if opt.overwrite and not opt.output_dir:
+            raise UsageError("--overwrite belongs to --output_dir: name the folder")
         if opt.gt_mean and not opt.reference:
             raise UsageError("--gt_mean compares with references: name their folder with --reference")

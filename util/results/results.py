@@ -37,7 +37,7 @@ class Results:
     def __init__(self, opt, folder, images, measurement, weights):
         self.opt, self.images, self.measurement = opt, images, measurement
         self.folder = make_folder(folder)
-        self.files = ImageFiles(self.folder / "images", opt)
+        self.files = self._image_files()
         self.journal = self.folder / JOURNAL
         common = shaping(opt, weights)
         facts = zip(images.names, map(file_facts, images.paths), strict=True)
@@ -45,6 +45,9 @@ class Results:
         self.pool = ThreadPoolExecutor(max(1, min(opt.num_threads, os.cpu_count() or 1)))
         self.waiting, self.records, self.seconds = deque(), {}, []
         self.notices, self.unwritten, self.disk_is_full = [], [], False
+
+    def _image_files(self):
+        return ImageFiles(self.folder / "images", self.opt)
 
     def missing(self):
         """The indices of the images to enhance: with ``--skip_existing`` those without a result that ``stands``.
@@ -98,13 +101,17 @@ class Results:
             WorkError: the disk is full.
         """
         self.seconds.append(seconds)
-        if not self.opt.save_stages:
-            stages = {"fake_B": stages["fake_B"]}
         pixels = stages["fake_B"][0].numel()
         known = {"made": self.made[sample["name"]], "stages": self.opt.save_stages}
-        self._submit(sample, pixels, seconds, partial(self.files.write, sample, stages), known)
+        self._submit(sample, pixels, seconds, self._writing(sample, stages), known)
         if self.disk_is_full:
             raise WorkError(f"{self.folder}: the disk is full; free some of it, then go on with --skip_existing")
+
+    def _writing(self, sample, stages):
+        """A function that writes an image's files and returns what is measured."""
+        if not self.opt.save_stages:
+            stages = {"fake_B": stages["fake_B"]}
+        return partial(self.files.write, sample, stages)
 
     def fail(self, sample, error):
         """Note an image that could not be enhanced."""
