@@ -1,10 +1,15 @@
 """The flags of test.py."""
 
 from models.inference.export import SUFFIXES
+from models.inference.video import is_video
 from options.base_options import BaseOptions
 from options.command_line import fraction, percentage, pixels, stretch, tiling
 from util.distributed import launched
 from util.errors import UsageError
+
+# What cannot be had of a video.
+_FOR_IMAGES = ("reference", "gt_mean", "save_stages", "skip_existing", "output_format", "quality", "aspect_ratio")
+_FOR_IMAGES += ("preprocess", "load_size", "crop_size", "batch_size", "compile")
 
 
 class TestOptions(BaseOptions):
@@ -97,6 +102,10 @@ class TestOptions(BaseOptions):
         for flag in ("results_dir", "reference", "save_stages", "display_winsize") if opt.output_dir else ():
             if flag in opt.given:
                 raise UsageError(f"--{flag} is for the page, and --output_dir writes none: leave one of them out")
+        if is_video(opt.dataroot):
+            for flag in _FOR_IMAGES:
+                if flag in opt.given:
+                    raise UsageError(f"--{flag} is for images, and {opt.dataroot} is a video: leave it out")
         if opt.overwrite and not opt.output_dir:
             raise UsageError("--overwrite belongs to --output_dir: name the folder")
         if opt.gt_mean and not opt.reference:
