@@ -102,9 +102,7 @@ def prepare(layout, sources, to, evaluation=(), keep_scenes=False):
         lines += [f"{what}: {scenes} pairs of scenes that the evaluation set shows, too"]
     lines += [f"left out: {lone} images without the other of their pair"] if lone else []
     if layout in SHARES_SCENES and not evaluation:
-        lines += [
-            f"not compared: {SHARES_SCENES[layout]} shows some of these scenes; name its folder with --evaluation"
-        ]
+        lines += [f"not compared: {SHARES_SCENES[layout]} shows some of these scenes; name it with --evaluation"]
     return lines
 
 
@@ -195,9 +193,13 @@ def _hash(image):
 
 def _known(test, evaluation):
     """Scenes (N, D) and hashes of all images to measure on."""
-    others = [open_rgb(path) for folder in evaluation for path in find_images(folder)]
-    scenes = [one for pair in test for one in pair.scenes] + [scene(image) for image in others]
-    return np.stack(scenes), set().union(*(pair.hashes for pair in test), map(_hash, others))
+    scenes, hashes = [one for pair in test for one in pair.scenes], set().union(*(pair.hashes for pair in test))
+    for folder in evaluation:
+        for path in find_images(folder):
+            image = open_rgb(path)
+            scenes.append(scene(image))
+            hashes.add(_hash(image))
+    return np.stack(scenes), hashes
 
 
 def _leave_out(train, known, keep_scenes, folder):
