@@ -9,7 +9,7 @@ from util.errors import UsageError
 
 # What cannot be had of a video.
 _FOR_IMAGES = ("reference", "gt_mean", "save_stages", "skip_existing", "output_format", "quality", "aspect_ratio")
-_FOR_IMAGES += ("preprocess", "load_size", "crop_size", "batch_size", "compile")
+_FOR_IMAGES += ("preprocess", "load_size", "crop_size", "batch_size")
 
 
 class TestOptions(BaseOptions):

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from models.inference.steady import SteadyNorms
+from models.inference.steady import SteadyBrightness
 from util.errors import WorkError
 from util.files import write_file
 from util.image_io.tensors import to_levels
@@ -29,7 +29,7 @@ def enhance_video(inference, source, target, strength=1.0, threads=1):
     """Enhance a video. Ctrl-C ends it after the frame at hand: the file that is left can be played.
 
     Args:
-        inference: an ``Inference``; the norms of its enhancer become steady.
+        inference: an ``Inference``.
         source: the video.
         target: an mp4 file, written in one step; its folder exists.
         strength: share of the enhanced frame in the result.
@@ -82,7 +82,7 @@ class _Video:
     def __init__(self, inference, source, first, strength, threads):
         self.inference, self.source, self.first, self.strength = inference, source, first, strength
         self.threads = max(1, threads)
-        self.steady = SteadyNorms(inference.enhancer)
+        self.steady = SteadyBrightness()
         self.frames, self.problem, self.last = 0, None, None  # last: the time of the last frame, in units of the stream
         assumed = 1 if first.height >= 720 else 6  # by players, where the file does not say
         self.space = first.colorspace if first.colorspace in _SPACES else assumed
@@ -157,8 +157,7 @@ class _Video:
         low = torch.from_numpy(colours).permute(2, 0, 1)[None].clamp(0, 1).mul_(2).sub_(1)  # (1, 3, H, W)
         turns = round(self.first.rotation / 90)
         upright = torch.rot90(low, turns, (2, 3))
-        self.steady.before(upright, seconds)
-        enhanced = self.inference(upright)[0]
+        enhanced = self.steady(upright, self.inference(upright)[0], seconds)
         enhanced = torch.lerp(low, torch.rot90(enhanced, -turns, (2, 3)), self.strength)[0]
         result = av.VideoFrame.from_ndarray(to_levels(enhanced), format="rgb24")
         space = {"dst_colorspace": space, "dst_color_range": _VIDEO_RANGE}
