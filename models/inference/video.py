@@ -44,7 +44,7 @@ def enhance_video(inference, source, target, strength=1.0, threads=1):
     try:
         import av
     except ImportError:
-        raise WorkError(f"{source}: videos are read with PyAV: pip install -r requirements-video.txt") from None
+        raise WorkError(f"{source}: videos are read with PyAV: pip install -r requirements-formats.txt") from None
     av.logging.set_level(av.logging.PANIC)  # errors are raised, too
     try:
         with av.open(str(source)) as video:

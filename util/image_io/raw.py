@@ -42,7 +42,7 @@ def _opened(path):
     try:
         import rawpy
     except ImportError:
-        raise WorkError(f"{path}: RAW is read with the package rawpy: pip install -r requirements-raw.txt") from None
+        raise WorkError(f"{path}: RAW is read with rawpy: pip install -r requirements-formats.txt") from None
     return rawpy.imread(str(path))
 
 
