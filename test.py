@@ -22,16 +22,19 @@ from data import create_dataset
 from models.enhancer import Enhancer
 from models.inference.export import SUFFIXES, export_enhancer
 from models.inference.runner import Inference
+from models.inference.video import enhance_video, is_video
 from options.base_options import check_architecture
 from options.test_options import TestOptions
 from util import distributed
 from util.device import Stopwatch, device_name, select_device
 from util.errors import WorkError, run_command
+from util.files import make_folder
 from util.image_io.finding import results_folder
 from util.image_io.references import References
 from util.metrics.measurement import Measurement
 from util.precision import usable_amp
 from util.results.kept import weights_hash
+from util.results.output_folder import OutputFolder, WrittenFiles
 from util.results.results import Results
 
 
@@ -46,7 +49,7 @@ def run(opt):
     # Images, weights.
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
     opt.amp = usable_amp(opt.amp, device, opt.force_amp)
-    images = None if opt.export else create_dataset(opt)
+    images = None if opt.export or is_video(opt.dataroot) else create_dataset(opt)
     enhancer = Enhancer.from_checkpoint(weights, opt.epoch, device, opt.ema)
     check_architecture(opt, enhancer.options, opt.name)
     if opt.verbose:
@@ -59,10 +62,16 @@ def run(opt):
     fingerprint = weights_hash(enhancer)  # as they were loaded
     layout = opt.channels_last or device.type == "cpu"
     inference = Inference(enhancer, opt.amp, layout, opt.compile, opt.tile, say=tqdm.write)
+    if images is None:
+        return video(opt, inference)
     references = References(opt.reference, images.paths, images.root) if opt.reference else None
-    measurement = Measurement(references, opt.gt_mean, device)
-    results = Results(opt, results_folder(opt), images, measurement, fingerprint)
-    for notice in [*images.notices, *(measurement.notices if opt.reference or opt.verbose else [])]:
+    if opt.output_dir:
+        measurement, results = None, OutputFolder(opt, images, fingerprint)
+    else:
+        measurement = Measurement(references, opt.gt_mean, device)
+        results = Results(opt, results_folder(opt), images, measurement, fingerprint)
+    told = measurement and (opt.reference or opt.verbose)
+    for notice in [*images.notices, *(measurement.notices if told else [])]:
         print(notice)
 
     # With --skip_existing, results that are there are kept.
@@ -95,9 +104,29 @@ def run(opt):
     for problem in [*images.unreadable, *unwritten]:
         print(f"error: {problem}", file=sys.stderr)
     page = (results.folder / "index.html").resolve()
-    if page.exists():
+    if opt.output_dir:
+        print(results.folder.resolve())
+    elif page.exists():
         print(page)
     return 1 if failed or unmeasured or images.unreadable or unwritten else 0
+
+
+def video(opt, inference):
+    """Enhance the video that --dataroot names."""
+    source, folder = Path(opt.dataroot), make_folder(results_folder(opt))
+    target = folder / f"{source.stem}{'' if opt.output_dir else '_fake_B'}.mp4"
+    written = WrittenFiles(folder, opt.overwrite) if opt.output_dir else None
+    if written:
+        written.check([target], [source])
+    start = perf_counter()
+    frames, problem, status = enhance_video(inference, source, target, opt.strength, opt.num_threads)
+    if written:
+        written.note(target, {})
+    print(f"{frames} frames, {(perf_counter() - start) / max(frames, 1):.2f} s a frame")
+    if problem:
+        print(problem, file=sys.stderr)
+    print(target.resolve())
+    return status
 
 
 def enhance(inference, batch, results):

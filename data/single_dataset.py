@@ -4,6 +4,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tqdm import tqdm
+
 from data.transforms import preprocess
 from util.errors import UsageError, WorkError
 from util.image_io.finding import (
@@ -40,11 +42,13 @@ class SingleDataset:
 
     def __init__(self, opt):
         self.opt, self.notices, self.unreadable = opt, [], []
+        self.told_of_several = False
         left_out = _no_input(opt)
         root, (folder, _) = Path(opt.dataroot), domain_folders(opt)
-        own = identity(results_folder(opt))
-        if own and own in map(identity, (root, *root.absolute().parents)):
-            raise UsageError(f"--dataroot {root}: this run writes its results there; choose another --results_dir")
+        own, flag = identity(results_folder(opt)), "--output_dir" if opt.output_dir else "--results_dir"
+        inputs = (folder if folder.is_dir() else root, root, *root.absolute().parents)
+        if own and own in map(identity, inputs):
+            raise UsageError(f"--dataroot {root}: this run writes its results there; choose another {flag}")
         if root.is_file():
             if root.suffix.lower() not in EXTENSIONS:
                 raise WorkError(f"{root}: not an image ({', '.join(e[1:] for e in EXTENSIONS)})")
@@ -76,8 +80,14 @@ class SingleDataset:
                 future = waiting.popleft()[1]
                 self._read_ahead(pool, to_come, waiting)
                 sample = [future.result()]
+                self._tell_of_several(sample[0])
                 del future  # so that a sample is let go as soon as it has been used
                 yield sample.pop()
+
+    def _tell_of_several(self, sample):
+        if sample.get("several") and not self.told_of_several:
+            self.told_of_several = True
+            tqdm.write(f"{sample['A_paths'][0]}: several frames or pages; of such files the first is enhanced")
 
     def _read_ahead(self, pool, to_come, waiting):
         while to_come and len(waiting) < max(1, self.opt.num_threads):
@@ -106,8 +116,8 @@ class SingleDataset:
 
         ``A``: (1, 3, H, W) in [-1, 1]; ``A_paths``: [str]; ``name``: str; ``alpha``: an image of mode L or None;
         ``metadata``: a ``Metadata``, for the file made from it; ``deep``: whether the file has, and ``A`` has kept,
-        16 bits per channel; ``gray``: whether it has no colours; ``pixels`` and ``shown_as``: those of the
-        ``LoadedImage``.
+        16 bits per channel; ``gray``: whether it has no colours; ``pixels``, ``shown_as`` and ``several``: those of
+        the ``LoadedImage``.
 
         An image that cannot be read gives {"A_paths", "name", "error": WorkError} instead.
         """
@@ -120,7 +130,8 @@ class SingleDataset:
         if opt.preprocess != "none":
             image = image.changed(lambda pixels: preprocess(pixels, opt.preprocess, opt.load_size, opt.crop_size))
         colours = image.colours()[None]  # (1, 3, H, W)
-        kept = {key: getattr(image, key) for key in ("alpha", "metadata", "deep", "gray", "pixels", "shown_as")}
+        keys = ("alpha", "metadata", "deep", "gray", "pixels", "shown_as", "several")
+        kept = {key: getattr(image, key) for key in keys}
         return sample | {"A": colours, **kept}
 
 

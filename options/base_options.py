@@ -78,8 +78,8 @@ class BaseOptions:
         add = groups["data"].add_argument
         add("--dataroot", required=self.is_train, metavar="DIR", help=by_command(
             train="folder that holds trainA (low light) and trainB (normal light)",
-            test="an image, a folder of images (subfolders, too), or a folder that holds testA; needed unless --export "
-            "is given"))
+            test="an image, a video, a folder of images (subfolders, too), or a folder that holds testA; needed unless "
+            "--export is given"))
         add("--phase", default=by_command(train="train", test="test"), help=by_command(
             train="the images lie in DATAROOT/{PHASE}A and {PHASE}B",
             test="look for the images in DATAROOT/{PHASE}A first; results are named after it"))

@@ -1,6 +1,7 @@
 """The flags of test.py."""
 
 from models.inference.export import SUFFIXES
+from models.inference.video import is_video
 from options.base_options import BaseOptions
 from options.command_line import fraction, percentage, pixels, stretch, tiling
 from util.device import cores
@@ -8,6 +9,9 @@ from util.distributed import launched, processes_here
 from util.errors import UsageError
 
 MOST_THREADS = 16  # where --num_threads does not say: more wait for each other
+# What cannot be had of a video.
+_FOR_IMAGES = ("reference", "gt_mean", "save_stages", "skip_existing", "output_format", "quality", "aspect_ratio")
+_FOR_IMAGES += ("preprocess", "load_size", "crop_size", "batch_size")
 
 
 class TestOptions(BaseOptions):
@@ -50,6 +54,9 @@ class TestOptions(BaseOptions):
         # fmt: off
         add = groups["results"].add_argument
         add("--results_dir", default="./results/", metavar="DIR", help="results are written to DIR/NAME")
+        add("--output_dir", metavar="DIR",
+            help="write the enhanced images alone, under their inputs' names and folders, and no page (default: none)")
+        add("--overwrite", action="store_true", help="let --output_dir replace files that test.py did not write there")
         add("--output_format", choices=("png", "jpg", "webp", "tiff"), default="png", help="of the written images")
         add("--quality", type=percentage, default=95, help="of jpg and webp, percent; webp loses nothing at 100")
         add("--strength", type=fraction, default=1.0,
@@ -91,9 +98,19 @@ class TestOptions(BaseOptions):
 
     def check(self, opt):
         super().check(opt)
-        if opt.export and launched():
-            raise UsageError("--export writes one file, which takes one process: type python test.py")
+        one_file = "what --export writes" if opt.export else opt.dataroot if is_video(opt.dataroot) else None
+        if one_file and launched():
+            raise UsageError(f"{one_file} is one file, which takes one process: type python test.py")
         if not opt.dataroot and not opt.export:
             raise UsageError("the following arguments are required: --dataroot (see python test.py --help)")
+        for flag in ("results_dir", "reference", "save_stages", "display_winsize") if opt.output_dir else ():
+            if flag in opt.given:
+                raise UsageError(f"--{flag} is for the page, and --output_dir writes none: leave one of them out")
+        if is_video(opt.dataroot):
+            for flag in _FOR_IMAGES:
+                if flag in opt.given:
+                    raise UsageError(f"--{flag} is for images, and {opt.dataroot} is a video: leave it out")
+        if opt.overwrite and not opt.output_dir:
+            raise UsageError("--overwrite belongs to --output_dir: name the folder")
         if opt.gt_mean and not opt.reference:
             raise UsageError("--gt_mean compares with references: name their folder with --reference")

@@ -312,7 +312,7 @@ def gpu_of(numbers, local, monkeypatch):
 
 def test_an_export_takes_one_process(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UsageError, match=r"--export writes one file, which takes one process: type python test\.py"):
+    with pytest.raises(UsageError, match=r"--export writes is one file, which takes one process: type python test\.py"):
         TestOptions().parse([*NEEDED, "--export", "onnx"])
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from util.errors import WorkError
 
+RAW = (".dng", ".nef", ".nrw", ".cr2", ".cr3", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")  # of cameras
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".ppm", ".pgm", ".pbm", ".pnm", ".bmp", ".tif", ".tiff"),
     *(".webp", ".avif", ".gif", ".jp2", ".j2k", ".tga", ".heic", ".heif"),
+    *RAW,
 )
 JOURNAL, RESULTS = "records.jsonl", "results of test.py"  # which hold that file, beside a folder "images"
+WRITTEN = ".written.jsonl"  # lies in a folder that --output_dir named
 KINDS_TOLD = 8  # extensions that a notice counts one by one
 LONGEST_NAME = 200  # bytes: file systems take 255, and "_fake_B_preview.webp" or the like is added
 
@@ -26,6 +29,8 @@ def domain_folders(opt):
 
 def results_folder(opt):
     """The folder that a run of test.py writes to."""
+    if opt.output_dir:
+        return Path(opt.output_dir)
     return Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
 
 
@@ -120,8 +125,9 @@ def _walk(found, without):
             found.unreadable.append(problem)
             continue
         seen.add(place)
-        written = folder != found.folder and {JOURNAL, "images"} <= {entry.name for entry in entries}
-        if what := known.get(place) or (RESULTS if written else None):
+        names = {entry.name for entry in entries}
+        written = {JOURNAL, "images"} <= names or WRITTEN in names
+        if what := known.get(place) or (RESULTS if written and folder != found.folder else None):
             found.left_out[folder] = what
             continue
         for entry in entries:

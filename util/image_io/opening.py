@@ -50,14 +50,19 @@ def opened(file, path):
         raise ValueError(reason) from None
 
 
-def refuse_too_large(image, path):
-    """By what the header says: nothing has been decoded yet."""
-    needed, free = image.width * image.height * _BYTES_PER_PIXEL, free_memory(torch.device("cpu"))
+def refuse_pixels(size, path):
+    """Raise WorkError if an image of this (width, height) does not fit into the free memory."""
+    needed, free = size[0] * size[1] * _BYTES_PER_PIXEL, free_memory(torch.device("cpu"))
     if needed > free:
         raise WorkError(
-            f"{path}: decoding {in_pixels(image.size)} pixels takes about {needed / 2**30:.1f} GiB of memory, and "
+            f"{path}: decoding {in_pixels(size)} pixels takes about {needed / 2**30:.1f} GiB of memory, and "
             f"{free / 2**30:.1f} GiB are free; free some, or make the image smaller"
         )
+
+
+def refuse_too_large(image, path):
+    """By what the header says: nothing has been decoded yet."""
+    refuse_pixels(image.size, path)
     if image.format == "TIFF":
         width, height = (image.tag_v2.get(tag, 0) for tag in _TILE_SIDES)
         if width * height > max(_LARGEST_TILE, image.width * image.height):

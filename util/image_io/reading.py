@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from PIL import Image
 
 from util.errors import WorkError
 from util.image_io.metadata import Metadata, read_metadata
-from util.image_io.opening import opened, refuse_damaged_png, refuse_too_large, without_pixel_limit
+from util.image_io.opening import opened, refuse_damaged_png, refuse_pixels, refuse_too_large, without_pixel_limit
+from util.image_io.raw import develop, is_raw, raw_size
 from util.image_io.sixteen_bits import GRAY_ALPHA, low_byte_tiles, mend_planes, raw_modes
-from util.image_io.tensors import alpha_channel, each_channel, is_deep, is_gray, to_8bit, to_tensor
+from util.image_io.tensors import alpha_channel, each_channel, is_deep, is_gray, to_8bit, to_image, to_tensor
 
 _ORDINARY = (OSError, SyntaxError, ValueError, EOFError)  # what PIL raises on purpose: the message is enough
 
@@ -41,6 +43,7 @@ class LoadedImage:
         gray: whether it has no colours: its three channels are equal, and its result is to be gray, too.
         shown_as: the ending (png, jpg, webp) under which a browser shows the very file as this image; None where it
             would show something else.
+        several: whether the file has more frames or pages, of which this is the first.
     """
 
     pixels: Image.Image | torch.Tensor
@@ -48,6 +51,7 @@ class LoadedImage:
     metadata: Metadata
     gray: bool
     shown_as: str | None = None
+    several: bool = False
 
     @property
     def deep(self):
@@ -84,6 +88,8 @@ def read_image(source, deep=True):
         with _one_line_errors(getattr(source, "filename", "") or "the image"):
             return _loaded(*_upright(source), deep=deep)
     with _one_line_errors(source), without_pixel_limit(), Path(source).open("rb") as file:
+        if is_raw(source):
+            return _developed(source, deep)
         image = opened(file, source)
         refuse_too_large(image, source)
         if image.format == "PNG":
@@ -97,7 +103,7 @@ def read_image(source, deep=True):
             low, _ = _upright(image)
             if gray:
                 low = Image.merge("RGB", [low.getchannel("G")] * 3)
-        return _loaded(high, metadata, low, gray, deep)
+        return replace(_loaded(high, metadata, low, gray, deep), several=_has_several(file, source))
 
 
 def open_image(path):
@@ -114,6 +120,8 @@ def count_pixels(path):
     """Width times height of an image by its header alone; 0 if that cannot be read."""
     try:
         with _one_line_errors(path), without_pixel_limit(), Path(path).open("rb") as file:
+            if is_raw(path):
+                return prod(raw_size(path))
             image = opened(file, path)
             return image.width * image.height
     except WorkError:
@@ -146,6 +154,20 @@ def _upright(image):
     if orientation in _UPRIGHT and image.format != "TIFF":
         image = image.transpose(_UPRIGHT[orientation])
     return image, metadata
+
+
+def _developed(path, deep):
+    refuse_pixels(raw_size(path), path)
+    pixels, metadata = develop(path)
+    return LoadedImage(pixels if deep else to_image(pixels), None, metadata, gray=False)
+
+
+def _has_several(file, path):
+    """Whether a file has more than one frame or page; damage behind the first does no harm."""
+    try:
+        return getattr(opened(file, path), "n_frames", 1) > 1
+    except Exception:  # what decoders raise over damage
+        return False
 
 
 def _loaded(image, metadata, low=None, gray=False, deep=True):

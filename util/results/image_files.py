@@ -17,6 +17,23 @@ PREVIEW_SIDE = 2048  # pixels; larger images are shown smaller on the page
 SHOWN_BY_BROWSERS = ("png", "jpg", "webp")
 
 
+def prepared(opt, sample, stages):
+    """What is written of an image, in as few bytes as may be, computed on the device of the stages.
+
+    Args:
+        opt: reads save_stages, strength.
+        sample: what ``SingleDataset`` gave.
+        stages: {"fake_B": (3, H, W), "pre_A": (3, H, W), "mask": (1, H, W)} as the networks gave them.
+    """
+    wanted = ("fake_B", *SAVED_STAGES) if opt.save_stages else ("fake_B",)
+    found = {stage: viewable(stage, stages[stage]) for stage in wanted}
+    if opt.strength < 1:
+        result = found["fake_B"]
+        found["fake_B"] = torch.lerp(sample["A"][0].to(result), result, opt.strength)
+    kinds = {"fake_B": (sample["deep"], sample["gray"])}  # the others are for looking at
+    return {stage: as_written(values, *kinds.get(stage, (False, False))) for stage, values in found.items()}
+
+
 class ImageFiles:
     """The files NAME_STAGE.FORMAT in one folder; of the input, a copy of its own file where browsers show that.
 
@@ -58,27 +75,12 @@ class ImageFiles:
         expected = {self.path(name, "fake_B").name for name in names}
         return sorted({path.name for path in self.folder.glob("*_fake_B.*")} - expected)
 
-    def prepared(self, sample, stages):
-        """What ``write`` takes of an image, in as few bytes as may be, computed on the device of the stages.
-
-        Args:
-            sample: what ``SingleDataset`` gave.
-            stages: {"fake_B": (3, H, W), "pre_A": (3, H, W), "mask": (1, H, W)} as the networks gave them.
-        """
-        wanted = ("fake_B", *SAVED_STAGES) if self.opt.save_stages else ("fake_B",)
-        found = {stage: viewable(stage, stages[stage]) for stage in wanted}
-        if self.opt.strength < 1:
-            result = found["fake_B"]
-            found["fake_B"] = torch.lerp(sample["A"][0].to(result), result, self.opt.strength)
-        kinds = {"fake_B": (sample["deep"], sample["gray"])}  # the others are for looking at
-        return {stage: as_written(values, *kinds.get(stage, (False, False))) for stage, values in found.items()}
-
     def write(self, sample, stages):
         """Write an image's input, its result and its stages.
 
         Args:
             sample: what ``SingleDataset`` gave.
-            stages: as ``prepared``, on the CPU.
+            stages: what ``prepared`` gave, on the CPU.
 
         Returns:
             Input and result as they were saved, in 8 bits: two PIL images.

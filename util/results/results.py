@@ -12,7 +12,7 @@ from util.errors import WorkError
 from util.files import append_record, make_folder, write_records
 from util.image_io.finding import JOURNAL
 from util.results.gallery import Gallery, levels_histogram
-from util.results.image_files import ImageFiles
+from util.results.image_files import ImageFiles, prepared
 from util.results.kept import earlier_records, file_facts, shaping, stands
 from util.results.tables import write_tables
 
@@ -38,7 +38,7 @@ class Results:
     def __init__(self, opt, folder, images, measurement, weights):
         self.opt, self.images, self.measurement = opt, images, measurement
         self.folder = make_folder(folder)
-        self.files = ImageFiles(self.folder / "images", opt)
+        self.files = self._image_files()
         self.journal = self.folder / JOURNAL
         common = shaping(opt, weights)
         facts = zip(images.names, map(file_facts, images.paths), strict=True)
@@ -46,6 +46,9 @@ class Results:
         self.pool = ThreadPoolExecutor(max(1, min(opt.num_threads, cores())))
         self.waiting, self.records, self.seconds = deque(), {}, []
         self.notices, self.unwritten, self.disk_is_full = [], [], False
+
+    def _image_files(self):
+        return ImageFiles(self.folder / "images", self.opt)
 
     def missing(self):
         """The indices of the images to enhance: with ``--skip_existing`` those without a result that ``stands``.
@@ -99,16 +102,22 @@ class Results:
             WorkError: the disk is full.
         """
         pixels = stages["fake_B"][0].numel()
-        copies, arrived = to_host(self.files.prepared(sample, stages))
+        copies, arrived = to_host(prepared(self.opt, sample, stages))
 
         def images():
             arrived()
-            return self.files.write(sample, copies)
+            return self._write(sample, copies)
 
-        made, name = self.made[sample["name"]], self.files.input_name(sample)
-        self._submit(sample, pixels, seconds, images, {"input": name, "made": made, "stages": self.opt.save_stages})
+        self._submit(sample, pixels, seconds, images, {"made": self.made[sample["name"]], **self._known(sample)})
         if self.disk_is_full:
             raise WorkError(f"{self.folder}: the disk is full; free some of it, then go on with --skip_existing")
+
+    def _known(self, sample):
+        """What is known of an image's files before they are written."""
+        return {"input": self.files.input_name(sample), "stages": self.opt.save_stages}
+
+    def _write(self, sample, stages):
+        return self.files.write(sample, stages)
 
     def fail(self, sample, error):
         """Note an image that could not be enhanced."""

@@ -147,8 +147,15 @@ def test_every_listed_format_is_read(tmp_path, name, kind):
 
 def test_of_an_animation_the_first_frame_is_read(tmp_path):
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert np.array_equal(levels(open_image(tmp_path / "a.gif")), levels(frames[0]))
+    for name in ("a.gif", "a.webp", "a.png", "a.mpo"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        loaded = read_image(tmp_path / name)
+        assert loaded.several
+        assert np.abs(levels(loaded.pixels.convert("RGB")) - levels(frames[0])).max() <= 4  # WebP, JPEG
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([np.asarray(frame) for frame in frames]), photometric="rgb")
+    assert read_image(tmp_path / "a.tif").several
+    frames[0].save(tmp_path / "b.gif")
+    assert not read_image(tmp_path / "b.gif").several
 
 
 def test_heic_asks_for_its_package(tmp_path, monkeypatch):
