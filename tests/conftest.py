@@ -41,6 +41,29 @@ def _seed():
     torch.manual_seed(0)
 
 
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if "cuda" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
+
+
+@pytest.fixture
+def full_precision(monkeypatch):
+    """A GPU computes in single precision where that is asked for, not in TF32."""
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    torch.set_float32_matmul_precision("highest")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request, full_precision):
+    """The CPU and, where there is one, the GPU."""
+    return torch.device(request.param)
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A Chromium; where there is none, the test is skipped."""
