@@ -15,7 +15,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser import Browser, find_browser
-from galleries import build_gallery
 from golden_weights import with_formula_weights
 from models.networks.generators import build_generator
 from models.networks.mask_extractor import MaskExtractor
@@ -76,6 +75,8 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The file of a gallery."""
+    from galleries import build_gallery  # with dominate, which a machine that only tests its GPU need not have
+
     return build_gallery(tmp_path_factory.mktemp("gallery") / "results")
 
 
