@@ -2,7 +2,7 @@
 # Recipes are POSIX sh and use nothing beyond make, Python and the core utilities.
 
 .DEFAULT_GOAL := help
-.PHONY: help install environment demo demo-train test clean
+.PHONY: help install environment demo demo-train test gpu clean
 
 # The environment: the one asked for, else the active one as it is, else .venv. PYTHON alone asks for .venv,
 # too: it names the interpreter that a new environment is made with.
@@ -39,6 +39,9 @@ DEMO_TRAIN_FLAGS := --ngf 16 --ndf 16 --netG resnet_6blocks --load_size 128 --cr
 	--lr 1e-3 --lambda_identity 3 --n_epochs 7 --n_epochs_decay 7 --save_epoch_freq 7 --print_freq 15 \
 	--gpu_ids -1 --num_threads 2 --display_id 0 --no_text --checkpoints_dir build/saves
 
+# Machines with a GPU often come with a Python that has all it takes, and install nothing.
+HAS_TORCH := -c 'import torch, torchvision, skimage, tifffile, tqdm, pytest' 2>/dev/null
+
 # Plots go into files: no target opens a window, whatever the user's own matplotlib settings say.
 export MPLBACKEND := Agg
 
@@ -46,6 +49,7 @@ help:
 	@echo 'make demo        enhance dark photographs with the weights in saves/demo, then those in dataset/testA if any'
 	@echo 'make demo-train  train a small model on darkened photographs, enhance with it: 3 minutes on 2 CPU cores'
 	@echo 'make test        check the style and run the tests; PYTEST_FLAGS="-k name" is passed on to pytest'
+	@echo 'make gpu         test and measure all on a GPU, in ten minutes; GPU_FLAGS="--minutes 5" is passed on'
 	@echo 'make install     only install what these need'
 	@echo 'make clean       remove build/ and caches; environments, weights, results and data sets stay'
 	@echo
@@ -111,6 +115,12 @@ test: install
 	$(RUN) -m ruff check --extend-exclude "$(ENV)" .
 	$(RUN) -m ruff format --check --extend-exclude "$(ENV)" .
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_FLAGS)
+
+gpu:
+	@for python in $(RUN) python3 python; do \
+		"$$python" $(HAS_TORCH) && exec "$$python" -m benchmarks.gpu $(GPU_FLAGS); \
+	done; \
+	$(MAKE) install && exec $(RUN) -m benchmarks.gpu $(GPU_FLAGS)
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__ */*/__pycache__ */*/*/__pycache__

@@ -1,6 +1,7 @@
 """What is measured: one case is one task, one size, one way of computing it."""
 
 import contextlib
+import gc
 import math
 import resource
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import naive
-from benchmarks.machine import product_rate, timed
+from benchmarks.machine import product_rate, timed, used_precision
+from benchmarks.whole import whole_rate
 from models import create_model, nerco_model
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
@@ -21,21 +23,38 @@ from models.losses import gan
 from models.networks.generators import build_generator
 from models.networks.layers import init_weights
 from options.train_options import TrainOptions
+from util.seed import seed_everything
 
-SIZES = {"inference": ((600, 400), (1920, 1080)), "training": ((128, 128), (256, 256), (512, 512))}
+SIZES = {
+    "training": ((128, 128), (256, 256), (512, 512)),
+    "inference": ((600, 400), (1920, 1080)),
+    "test.py": ((600, 400),),  # the whole command: reading, enhancing, measuring, writing
+}
 SWITCHES = {
     "inference": ("", "--amp bf16", "--amp fp16", "--tile 64", "--compile", "--amp bf16 --compile"),
     "training": ("", "--checkpoint_activations", "--amp bf16", "--amp fp16", "--compile"),
+    "test.py": ("",),
 }
-# On a CPU, images have their channels last in any case.
-ON_A_GPU = ("--channels_last", "--amp bf16 --channels_last", "--amp bf16 --channels_last --compile")
 NAIVE = "naive"  # in the place of switches
 MOST_USED = ("", "--amp bf16")
+BEST = "--amp bf16 --channels_last"
+ON_A_GPU = {  # the most important ones first; on a CPU, images have their channels last in any case
+    "training": (
+        *("", BEST, "--amp bf16", f"{BEST} --compile", "--channels_last", f"{BEST} --checkpoint_activations"),
+        *("--checkpoint_activations", "--amp fp16 --channels_last", "--compile"),
+    ),
+    "inference": (
+        *("", BEST, "--amp bf16", f"{BEST} --compile", "--channels_last", "--amp fp16 --channels_last", "--tile 64"),
+        "--compile",
+    ),
+    "test.py": ("", BEST, f"{BEST} --batch_size 4"),
+}
+CALLS = {"cpu": 1, "cuda": 5}  # that are timed together
 
 
 @dataclass(frozen=True)
 class Case:
-    """A task (``inference``, ``training``) at a width and height (pixels), and its switches or ``NAIVE``."""
+    """A task (a key of SIZES) at a width and height (pixels), and its switches or ``NAIVE``."""
 
     task: str
     width: int
@@ -44,22 +63,21 @@ class Case:
 
 
 def cases(tasks, device, quick):
-    """The cases of a run, naive ones first.
+    """The cases of a run: on a CPU by task and size, naive ones first; on a GPU the most important ones first.
 
     ``quick``: the smallest size of each task, without compiling. On a CPU, which takes minutes for a call, the second
     size is measured with the switches MOST_USED alone, and there is no third.
     """
-    on_gpu = device.type == "cuda"
+    on_gpu, ranked = device.type == "cuda", []
     for task in tasks:
         sizes = SIZES[task] if on_gpu else SIZES[task][:2]
         for number, (width, height) in enumerate(sizes[:1] if quick else sizes):
-            chosen = SWITCHES[task] if on_gpu or number == 0 else MOST_USED
-            chosen = [*chosen, *(ON_A_GPU if on_gpu else ())]
-            if quick:
-                chosen = [switches for switches in chosen if "--compile" not in switches]
-            if number == 0:
-                chosen = [NAIVE, *chosen]
-            yield from (Case(task, width, height, switches) for switches in chosen)
+            chosen = ON_A_GPU[task] if on_gpu else SWITCHES[task] if number == 0 else MOST_USED
+            if number == 0 and task != "test.py":
+                chosen = (*chosen, NAIVE) if on_gpu else (NAIVE, *chosen)
+            found = [Case(task, width, height, one) for one in chosen if not (quick and "--compile" in one)]
+            ranked += enumerate(found)
+    return [case for _, case in (sorted(ranked, key=lambda pair: pair[0]) if on_gpu else ranked)]
 
 
 class Traffic(TorchDispatchMode):
@@ -86,19 +104,24 @@ def measure(case, device, ngf, batch, repeats, count=True):
         {"seconds": of each call, "ceilings": the rate of matrix products around each, operations per second,
         "first": seconds of the first call (warm-up, compiling), "memory": peak, bytes, above the process with its
         networks, "needed": multiply-accumulates of direct convolutions, "done": those that are done, "bytes": read
-        and written by the operations; the last three None where the networks are compiled, or without ``count``}.
+        and written by the operations; the last three None where the networks are compiled, or without ``count``};
+        of the whole test.py {"rate": images a second}.
     """
+    if case.task == "test.py":
+        return {"rate": whole_rate(case.switches, device, (case.width, case.height))}
+    gc.collect()  # of a case before this one
+    torch.compiler.reset()
     with torch.device(device):
         low, normal = torch.rand(2, batch, 3, case.height, case.width) * 2 - 1
     build = _inference if case.task == "inference" else _training
     work = build(case, device, ngf, low, normal)
     before = forget_peak(device)
     first = timed(work, device)
-    precision = "bf16" if "16" in case.switches else "fp32"
+    precision = used_precision(device, case.switches)
     seconds, ceilings = [], []
     for _ in range(repeats):
         around = [product_rate(device, precision)]
-        seconds.append(timed(work, device))
+        seconds.append(timed(work, device, CALLS[device.type]))
         around.append(product_rate(device, precision))
         ceilings.append(sum(around) / 2)
     memory = peak(device) - before  # of a later step, whose optimizers have their state already
@@ -123,6 +146,7 @@ def _counted(work):
 def forget_peak(device):
     """Let the peak of memory start at what is in use now; returns that, bytes."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     else:
         with contextlib.suppress(OSError):  # Linux; elsewhere the peak so far remains
@@ -175,7 +199,9 @@ def _training(case, device, ngf, low, normal):
         *side,
     ]
     given = [] if case.switches == NAIVE else case.switches.split()
-    model = create_model(TrainOptions().parse([*flags, "--gpu_ids", "0" if device.type == "cuda" else "-1", *given]))
+    opt = TrainOptions().parse([*flags, "--gpu_ids", "0" if device.type == "cuda" else "-1", *given])
+    seed_everything(opt.seed)  # as train.py does: a GPU then looks for the fastest convolutions
+    model = create_model(opt)
     if case.switches == NAIVE:
         naive.slow_down(model.netPre, model.netH, model.netG_A, model.netG_B)
         model.layout = torch.contiguous_format

@@ -16,17 +16,18 @@ IMAGES = 40  # per folder, 600x400 PNGs as in LOL
 def measure_loading(size=(600, 400)):
     """{"plain", "cached": pairs of images a second}, with the default flags of train.py."""
     with tempfile.TemporaryDirectory() as folder:
-        _write_images(Path(folder), size)
+        for letter in "AB":
+            write_images(Path(folder) / f"train{letter}", size, IMAGES)
         return {name: _rate(folder, flags) for name, flags in (("plain", []), ("cached", ["--cache"]))}
 
 
-def _write_images(root, size):
+def write_images(folder, size, count):
+    """Write ``count`` PNGs of a size (width, height), smooth random colours, into a new folder."""
     rng = np.random.default_rng(0)
-    for letter in "AB":
-        (root / f"train{letter}").mkdir()
-        for number in range(IMAGES):
-            coarse = rng.integers(0, 256, (25, 40, 3), dtype=np.uint8)
-            Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(root / f"train{letter}/{number}.png")
+    folder.mkdir()
+    for number in range(count):
+        coarse = rng.integers(0, 256, (25, 40, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(folder / f"{number}.png")
 
 
 def _rate(folder, flags):

@@ -15,7 +15,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser import Browser, find_browser
-from galleries import build_gallery
 from golden_weights import with_formula_weights
 from models.networks.generators import build_generator
 from models.networks.mask_extractor import MaskExtractor
@@ -41,6 +40,29 @@ def _seed():
     torch.manual_seed(0)
 
 
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if "cuda" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
+
+
+@pytest.fixture
+def full_precision(monkeypatch):
+    """A GPU computes in single precision where that is asked for, not in TF32."""
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    torch.set_float32_matmul_precision("highest")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request, full_precision):
+    """The CPU and, where there is one, the GPU."""
+    return torch.device(request.param)
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A Chromium; where there is none, the test is skipped."""
@@ -53,6 +75,8 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The file of a gallery."""
+    from galleries import build_gallery  # with dominate, which a machine that only tests its GPU need not have
+
     return build_gallery(tmp_path_factory.mktemp("gallery") / "results")
 
 

@@ -26,38 +26,39 @@ NETWORKS = {
 
 @pytest.mark.parametrize("gradients", [False, True], ids=["inference", "training"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_output_is_the_released_one(name, gradients):
+def test_output_is_the_released_one(name, gradients, device):
     build, net_name = NETWORKS[name]
     golden = golden_arrays(f"nerco/{name}.npz")
-    network = with_formula_weights(build(), net_name)
+    network = with_formula_weights(build(), net_name).to(device)
     with torch.set_grad_enabled(gradients):
-        y = network(golden["x"])
-    torch.testing.assert_close(y.detach(), golden["y"], atol=TOLERANCE, rtol=0)
+        y = network(golden["x"].to(device))
+    torch.testing.assert_close(y.detach().cpu(), golden["y"], atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("ngf", [16, 64])
-def test_mask_extractor(ngf):  # as released: ngf / 16 units
+def test_mask_extractor(ngf, device):  # as released: ngf / 16 units
     golden = golden_arrays(f"nerco/H_ngf{ngf}.npz")
-    network = with_formula_weights(MaskExtractor(ngf, units=ngf // 16), "H")
-    residual, mask = network(golden["x"])
-    torch.testing.assert_close(residual.detach(), golden["h"], atol=TOLERANCE, rtol=0)
-    torch.testing.assert_close(mask.detach(), golden["mask"], atol=TOLERANCE, rtol=0)
-    assert torch.equal(network.mask(golden["x"]), mask)
+    network = with_formula_weights(MaskExtractor(ngf, units=ngf // 16), "H").to(device)
+    residual, mask = network(golden["x"].to(device))
+    torch.testing.assert_close(residual.detach().cpu(), golden["h"], atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(mask.detach().cpu(), golden["mask"], atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(network.mask(golden["x"].to(device)), mask, atol=1e-6 * (device.type == "cuda"), rtol=0)
 
 
 @pytest.mark.parametrize("gradients", [False, True], ids=["inference", "training"])
-def test_absolute_coordinates_in_double_precision(gradients):
+def test_absolute_coordinates_in_double_precision(gradients, device):
     golden = golden_arrays("nerco/nrn_absolute_fp64.npz")
-    network = with_formula_weights(ImplicitFunction(64, "absolute"), "nrn").double()
+    network = with_formula_weights(ImplicitFunction(64, "absolute"), "nrn").double().to(device)
     with torch.set_grad_enabled(gradients):
-        y = network(golden["x"].double())
-    torch.testing.assert_close(y.detach(), golden["y"].double(), atol=1e-10, rtol=0)
+        y = network(golden["x"].double().to(device))
+    torch.testing.assert_close(y.detach().cpu(), golden["y"].double(), atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize("x, y", [("x", "y"), ("x1", "y1")])
-def test_edge_filter(x, y):
+def test_edge_filter(x, y, device):
     golden = golden_arrays("nerco/edge.npz")
-    torch.testing.assert_close(EdgeFilter("gradient", "fixed")(golden[x]), golden[y], atol=TOLERANCE, rtol=0)
+    found = EdgeFilter("gradient", "fixed").to(device)(golden[x].to(device))
+    torch.testing.assert_close(found.cpu(), golden[y], atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("is_real", [True, False])
