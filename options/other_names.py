@@ -22,7 +22,7 @@ ELSEWHERE = {
     "resume": "--continue_train goes on with the run --name",
     "pretrained pretrained_name load_net pretrain_path": "--init_from DIR starts from the weights of another run",
     "input input_dir input_path test_dir source": "--dataroot PATH names an image or a folder",
-    "output output_dir out_dir save_dir result_dir results": "--results_dir DIR names the folder of results",
+    "output out_dir save_dir result_dir results": "--results_dir DIR names the folder of results",
     "gt gt_dir target_dir ref_dir": "--reference DIR names images in normal light",
     "weights checkpoint ckpt model_path": "--name NAME and --checkpoints_dir DIR name the folder of the weights",
     "model_suffix": "the networks are found by their own names: leave it out",

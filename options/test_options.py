@@ -1,5 +1,7 @@
 """The flags of test.py."""
 
+from pathlib import Path
+
 from models.inference.export import SUFFIXES
 from models.inference.video import is_video
 from options.base_options import BaseOptions
@@ -110,6 +112,8 @@ class TestOptions(BaseOptions):
             for flag in _FOR_IMAGES:
                 if flag in opt.given:
                     raise UsageError(f"--{flag} is for images, and {opt.dataroot} is a video: leave it out")
+            if opt.output_dir and Path(opt.output_dir).resolve() == Path(opt.dataroot).resolve().parent:
+                raise UsageError(f"--output_dir {opt.output_dir}: {opt.dataroot} lies there; choose another")
         if opt.overwrite and not opt.output_dir:
             raise UsageError("--overwrite belongs to --output_dir: name the folder")
         if opt.gt_mean and not opt.reference:

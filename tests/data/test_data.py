@@ -263,6 +263,13 @@ def test_training_counts_what_it_leaves_out(tmp_path):
     assert training_data(tmp_path).dataset.notices == [f"left out of {tmp_path / 'trainB'}: 1 .xyz"]
 
 
+def test_that_files_have_more_frames_is_said_once(tmp_path, capsys):
+    for name in ("a.gif", "b.gif"):
+        photograph((8, 6)).save(tmp_path / name, save_all=True, append_images=[photograph((8, 6), "chelsea")])
+    assert len(list(single_data(tmp_path))) == 2
+    assert capsys.readouterr().out.count("of such files the first is enhanced") == 1
+
+
 def test_samples_say_what_their_file_says(tmp_path):
     image = photograph((8, 6))
     exif = image.getexif()
@@ -272,7 +279,7 @@ def test_samples_say_what_their_file_says(tmp_path):
     image.save(tmp_path / "b.png")
     save_deep_png(tmp_path / "c.png", np.full((6, 8, 4), 300, np.uint16))
     a, b, c = single_data(tmp_path)
-    keys = {"A", "A_paths", "name", "alpha", "metadata", "deep", "gray", "pixels", "shown_as"}
+    keys = {"A", "A_paths", "name", "alpha", "metadata", "deep", "gray", "pixels", "shown_as", "several"}
     assert set(a) == set(b) == set(c) == keys and [sample["shown_as"] for sample in (a, b, c)] == ["jpg", "png", "png"]
     assert b"Maker" in a["metadata"].exif and b["metadata"].exif is None
     assert [sample["deep"] for sample in (a, b, c)] == [False, False, True]

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.peers import COLUMNS, cell
 from commands import ROOT
+from data.prepare import LAYOUTS
 from documents import BLOCK, ENGLISH, HOW_TO, PAIRS, TEXTS, TWIN, anchors, links, resolve, spans
 from sample_images import photograph
 
@@ -129,29 +130,21 @@ def test_all_results_are_shown():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
 def test_the_commands_that_lay_out_data_sets_do_it(tmp_path):
     names = {
-        "LOLdataset/our485/low": ["1.png"],
-        "LOLdataset/our485/high": ["2.png"],
-        "LOLdataset/eval15/low": ["3.png"],
-        "LSRW/Huawei/low": ["h.jpg"],
-        "LSRW/Huawei/high": ["h.jpg"],
-        "LSRW/Nikon/low": ["n.jpg"],
-        "LSRW/Nikon/high": ["n.jpg"],
         "Dataset_Part1/1": ["1.JPG", "2.JPG"],
         "Dataset_Part1/20": ["1.png", "2.png"],
         "Dataset_Part1/Label": ["1.JPG", "20.JPG"],
     }
-    made = {
-        "LOL v1": ["dataset/testA/3.png", "dataset/trainA/1.png", "dataset/trainB/2.png"],
-        "LSRW": [f"dataset/train{side}/{c}/{c[0].lower()}.jpg" for side in "AB" for c in ("Huawei", "Nikon")],
-        "SICE": ["dataset/trainA/1_1.JPG", "dataset/trainA/20_1.png", "dataset/trainB/1.JPG", "dataset/trainB/20.JPG"],
-    }
-    for title, files in made.items():
-        folder = tmp_path / title
-        for place, images in names.items():
-            (folder / place).mkdir(parents=True)
-            for image in images:
-                photograph((8, 8)).convert("RGB").save(folder / place / image)
-        part = TEXTS["docs/datasets.md"].split(f"\n### {title}\n")[1]
-        (_, code), *_ = BLOCK.findall(part)
-        subprocess.run(["bash", "-eu", "-c", code], cwd=folder, check=True)
-        assert [file for file in files if not (folder / file).is_file()] == []
+    for place, images in names.items():
+        (tmp_path / place).mkdir(parents=True)
+        for image in images:
+            photograph((8, 8)).convert("RGB").save(tmp_path / place / image)
+    (_, code), *_ = BLOCK.findall(TEXTS["docs/datasets.md"].split("\n### SICE\n")[1])
+    subprocess.run(["bash", "-eu", "-c", code], cwd=tmp_path, check=True)
+    made = sorted(path.relative_to(tmp_path).as_posix() for path in (tmp_path / "dataset").rglob("*.*"))
+    assert made == [
+        f"dataset/{name}" for name in ("trainA/1_1.JPG", "trainA/20_1.png", "trainB/1.JPG", "trainB/20.JPG")
+    ]
+
+
+def test_each_data_set_that_can_be_prepared_has_its_command():
+    assert re.findall(r"^python -m data\.prepare (\w+) ", TEXTS["docs/datasets.md"], re.MULTILINE) == list(LAYOUTS)

@@ -124,9 +124,11 @@ def refuse(low):
     raise WorkError("not enough memory")
 
 
-def test_flags_that_are_for_images_are_refused():
+def test_flags_that_cannot_be_are_refused():
     with pytest.raises(UsageError, match=r"--reference is for images, and a\.mp4 is a video"):
         TestOptions().parse(["--dataroot", "a.mp4", "--name", "n", "--reference", "high"])
+    with pytest.raises(UsageError, match=r"--output_dir \.: a\.mp4 lies there"):
+        TestOptions().parse(["--dataroot", "a.mp4", "--name", "n", "--output_dir", "."])
 
 
 def panning(frames=30, side=64):
