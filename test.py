@@ -32,7 +32,7 @@ from util.files import make_folder
 from util.image_io.finding import results_folder
 from util.image_io.references import References
 from util.metrics.measurement import Measurement
-from util.precision import usable_amp
+from util.precision import precision_name, usable_amp
 from util.results.kept import weights_hash
 from util.results.output_folder import OutputFolder, WrittenFiles
 from util.results.results import Results
@@ -153,7 +153,6 @@ def describe(opt, enhancer, device, results, spent):
     ablated = f", without {', '.join(built['ablate'])}" if built["ablate"] else ""
     processes = [f"{distributed.world_size()} processes"] if distributed.world_size() > 1 else []
     switches = [f"--{name}" for name in ("channels_last", "compile") if getattr(opt, name)]
-    precision = "fp32" if opt.amp == "off" else opt.amp
     pace = f", in the networks {mean(results.seconds):.2f} s an image" if results.seconds else ""
     return {
         "weights": f"{opt.name} {opt.epoch}{' (averaged)' if opt.ema else ''}",
@@ -161,7 +160,7 @@ def describe(opt, enhancer, device, results, spent):
         "recipe": stored["recipe"],
         "images": f"{len(results.images)} from {opt.dataroot}",
         "time": f"{spent:.1f} s{pace}",
-        "device": ", ".join([*processes, device_name(device), precision, *switches]),
+        "device": ", ".join([*processes, device_name(device), precision_name(opt.amp, device), *switches]),
         "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
     }
 

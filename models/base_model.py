@@ -9,7 +9,7 @@ from models.networks.layers import freeze_batch_norms
 from models.optim.finite_watch import FiniteWatch
 from models.resumable import Resumable
 from util import distributed
-from util.device import select_device
+from util.device import select_device, widest
 from util.precision import AMP, usable_amp
 from util.stages import LOSSES, STAGES, viewable
 
@@ -34,7 +34,7 @@ class BaseModel(Resumable):
         self.loss_G = self.loss_D = 0
         for name in LOSSES:  # what a run does without stays 0
             setattr(self, f"loss_{name}", 0)
-        self._total_sum, self._steps = torch.zeros((), dtype=torch.float64, device=self.device), 0
+        self._total_sum, self._steps = torch.zeros((), dtype=widest(self.device), device=self.device), 0
 
     def enhancer(self):
         """The present enhancer, of averaged weights with ``--ema``; shares the networks and their mode."""
@@ -106,6 +106,7 @@ class BaseModel(Resumable):
         """Let the batch norms of the generators' networks keep their statistics from now on."""
         if self.average:  # those of the last few images differ from step to step
             self.average.lend_statistics()
+        distributed.average_statistics(self._all_networks().values())
         self.norms_frozen = True
         for name in self.generative:
             freeze_batch_norms(self.networks()[name])

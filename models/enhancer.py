@@ -29,6 +29,7 @@ from util.errors import WorkError
 from util.image_io.arrays import array_to_tensor, tensor_to_array
 from util.image_io.reading import read_image
 from util.image_io.writing import result_image
+from util.memory import memory_advice
 from util.stages import PARTS
 from util.tensor_files import NotFinite
 
@@ -106,7 +107,7 @@ class Enhancer(nn.Module):
             ema: whether the averaged weights, {epoch}_net_X_ema.pth, are loaded.
 
         Raises:
-            WorkError: a file is missing, damaged, or does not fit the others.
+            WorkError: a file is missing, damaged, or does not fit the others, or there is not enough memory.
         """
         folder, kind = Path(folder), "_ema" if ema else ""
         stored = read_options(folder)
@@ -124,7 +125,9 @@ class Enhancer(nn.Module):
                 load_network(network, state, folder / net_file(epoch, net + kind))
         except NotFinite as error:
             raise WorkError(f"{error}; {advice_on_finite_weights(folder)}") from error
-        return enhancer.eval().to(select_device() if device is None else device)
+        device = select_device() if device is None else device
+        with memory_advice(f"the networks do not fit on {device}; free some, or compute on the CPU (--gpu_ids -1)"):
+            return enhancer.eval().to(device)
 
     def networks(self):
         """Its parts under their names in a checkpoint."""

@@ -16,6 +16,7 @@ from models.losses.text_prior import load_clip, text_losses, text_prior_of
 from models.networks.generators import with_one_copy
 from models.networks.layers import batched, keep_tanh_sloping
 from models.optim.weight_average import WeightAverage
+from util.device import widest
 from util.distributed import average_gradients, rank
 from util.image_pool import ImagePool
 
@@ -57,7 +58,7 @@ class NeRCoModel(BaseModel):
 
         # What the losses take beside images: the adversarial objective, the high-pass filter E, the text prior.
         self.gan = GANLoss(opt.gan_mode, opt.lambda_gp)
-        self.edges = EdgeFilter(opt.edge_filter, opt.edge_projection).to(self.device)
+        self.edges = EdgeFilter(opt.edge_filter, opt.edge_projection).to(self.device, widest(self.device))
         self.text_prior = None
         if self.has["text"]:
             clip_model = load_clip(opt.clip_path) if clip_model is None else clip_model

@@ -97,6 +97,7 @@ class Resumable:
         Raises:
             NotFinite: losses or weights are not finite numbers any more: nothing is written over good weights.
         """
+        distributed.average_statistics(self._all_networks().values())
         self.check_finite()
         own = {  # what differs from process to process
             "pools": {name: pool.state_dict() for name, pool in self.pools.items()},
@@ -223,7 +224,7 @@ class Resumable:
             if self.average:
                 self.average.steps = int(state["averaged_steps"])
             total_sum, self._steps = state["model"]["total_sum"], int(state["model"]["steps"])
-            self._total_sum = total_sum.to(self.device).reshape(())
+            self._total_sum = total_sum.to(self._total_sum).reshape(())
             if not state["processes"]:
                 raise KeyError("processes")
             own = state["processes"][distributed.rank() % len(state["processes"])]

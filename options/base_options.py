@@ -72,7 +72,7 @@ class BaseOptions:
         add("--load_iter", type=not_negative, default=0,
             help="load the weights iter_N, saved after N images; 0: those of --epoch")
         add("--gpu_ids", type=gpu_list, default=[0],
-            help="number of the GPU to compute on; -1: the CPU, which is also used where there is no GPU")
+            help="number of the GPU to compute on; mps: Apple's; -1: the CPU, which is also used where there is no GPU")
         add("--verbose", action="store_true", help="print the networks, and tracebacks of errors")
 
         add = groups["data"].add_argument

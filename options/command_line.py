@@ -45,6 +45,8 @@ def whole(least, most, metavar="N", read=int):
 
 
 def _gpu_numbers(text):
+    if text == "mps":
+        return [text]
     numbers = [int(part) for part in text.split(",")]
     return [] if numbers[0] < 0 else numbers
 
@@ -76,9 +78,12 @@ tiling = Value(
     lambda rows: rows in ("auto", "off") or 8 <= rows <= 16384,
     "auto|off|ROWS",
 )
-# "0" or "0,1" is a list of numbers, "-1" (no GPU) an empty list.
+# "0" or "0,1" is a list of numbers, "-1" (no GPU) an empty list, "mps" one of that word.
 gpu_list = Value(
-    "a GPU number; -1 stands for the CPU", _gpu_numbers, lambda numbers: all(number >= 0 for number in numbers), "ID"
+    "a GPU number; -1 stands for the CPU, mps for an Apple GPU",
+    _gpu_numbers,
+    lambda numbers: numbers == ["mps"] or all(number >= 0 for number in numbers),
+    "ID",
 )
 
 

@@ -12,15 +12,21 @@ from util.errors import UsageError
 def select_device(gpu_ids=(0,)):
     """The device that ``--gpu_ids`` asks for; the CPU, with a line that says so, where there is no GPU.
 
+    ROCm calls AMD's GPUs CUDA devices, too. An Apple GPU is ``mps``; it is taken where no CUDA device is.
+
     Args:
-        gpu_ids: a list with one GPU number, or an empty one for the CPU. With torchrun, see
+        gpu_ids: a list with one GPU number or ``"mps"``, or an empty one for the CPU. With torchrun, see
             ``gpu_of_this_process``.
 
     Raises:
-        UsageError: there are GPUs, but not this one.
+        UsageError: there are GPUs, but not this one, or no Apple GPU.
     """
     if not gpu_ids:
         return _cpu()
+    if "mps" in gpu_ids and not torch.backends.mps.is_available():
+        raise UsageError("--gpu_ids mps: this machine has no Apple GPU, or PyTorch cannot use it")
+    if "mps" in gpu_ids or (torch.backends.mps.is_available() and not torch.cuda.is_available()):
+        return torch.device("mps")
     if not torch.cuda.is_available():
         print("no GPU found: computing on the CPU")
         return _cpu()
@@ -84,8 +90,15 @@ class Stopwatch:
         return self.start.elapsed_time(self.end) / 1000
 
 
+def widest(device):
+    """The most precise type of numbers on a device: Apple's GPUs have no double precision."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def device_name(device):
     """A device in words."""
+    if device.type == "mps":
+        return "Apple GPU"
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)} ({device})"
     threads = torch.get_num_threads()

@@ -75,14 +75,22 @@ def gpu_of_this_process(gpu_ids):
 
 def average_gradients(optimizer):
     """Replace the gradient of each of an optimizer's parameters by its mean over all processes."""
-    if world_size() == 1:
+    _average([p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None])
+
+
+def average_statistics(networks):
+    """Replace the running statistics of the batch norms of some networks by their mean over all processes."""
+    _average([buffer for network in networks for buffer in network.buffers() if buffer.is_floating_point()])
+
+
+def _average(tensors):
+    if world_size() == 1 or not tensors:
         return
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])  # one message in place of hundreds
+    flat = torch.cat([tensor.flatten() for tensor in tensors])  # one message in place of hundreds
     dist.all_reduce(flat)
     flat /= world_size()
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
 
 
 def mean(value):

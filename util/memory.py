@@ -8,6 +8,8 @@ import torch
 
 from util.errors import WorkError
 
+# In messages of CUDA's and Apple's GPUs, of cuBLAS and cuDNN, and of the machine's own memory.
+SIGNS = ("out of memory", "ALLOC_FAILED", "DefaultCPUAllocator")
 UNKNOWN = 4 * 2**30  # bytes, where the system does not tell
 
 
@@ -23,7 +25,7 @@ def free_memory(device):
 
 def out_of_memory(error):
     """Whether an exception says that a GPU's memory, or the machine's, is used up."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in SIGNS)
 
 
 @contextlib.contextmanager

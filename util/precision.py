@@ -1,5 +1,6 @@
 """Mixed precision: which parts of a computation run in 16 bits."""
 
+import contextlib
 import platform
 
 import torch
@@ -39,6 +40,26 @@ def _cpu_computes(amp):
         checks = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
         return used and any(check() for check in checks if check)
     return used
+
+
+def precision_name(amp, device):
+    """What ``--amp`` stands for on a device, in words."""
+    if amp != "off":
+        return amp
+    nvidia = device.type == "cuda" and torch.version.hip is None
+    if nvidia and torch.backends.cudnn.allow_tf32 and torch.cuda.get_device_capability(device) >= (8, 0):
+        return "fp32 (convolutions in TF32)"  # PyTorch's default, from Ampere on
+    return "fp32"
+
+
+@contextlib.contextmanager
+def without_tf32():
+    """A context in which an NVIDIA GPU does not round what it convolves to TF32's 10 bits."""
+    allowed, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def full(x):

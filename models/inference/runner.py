@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from torch import nn
 
 from models.inference.tiled_enhancer import enhance_in_bands
 from models.kernels.norms import IMAGE_NORMS
@@ -32,6 +33,7 @@ class Inference:
 
     def __init__(self, enhancer, amp="off", channels_last=False, compile=False, tile="auto", say=print):
         self.enhancer, self.amp, self.tile, self.say = enhancer, AMP[amp], tile, say
+        self.on_cpu = None  # another ``Inference``, once it was needed
         self.said, self.device = set(), next(enhancer.parameters()).device
         # CPUs are always faster with images stored pixel by pixel; weights may belong to somebody else.
         by_pixels = channels_last or self.device.type == "cpu"
@@ -128,5 +130,9 @@ class Inference:
         return self._bands(low, narrow)
 
     def _on_cpu(self, low):
-        inner = Inference(copy.deepcopy(self.enhancer).cpu(), tile=self.tile, say=self._say_once)
-        return inner(low)
+        if self.on_cpu is None:
+            # Its tensors are given to the copy ready-made, or they would be copied on the GPU first, which is full.
+            tensors = {id(p): nn.Parameter(p.detach().cpu(), False) for p in self.enhancer.parameters()}
+            tensors |= {id(buffer): buffer.cpu() for buffer in self.enhancer.buffers()}
+            self.on_cpu = Inference(copy.deepcopy(self.enhancer, tensors), tile=self.tile, say=self._say_once)
+        return self.on_cpu(low)

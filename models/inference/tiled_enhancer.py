@@ -17,6 +17,7 @@ from models.inference.tiles import (
 )
 from models.networks.generators import ResNetGenerator
 from models.networks.layers import NORMS, ResidualBlock
+from util.device import widest
 
 NORM_LAYERS = tuple(NORMS.values())
 
@@ -121,7 +122,7 @@ def _mask(extractor, image, dtype):
     features = _through(extractor.model, image, dtype)  # ends with the reflection that the attention sees
     total, highest = 0.0, None
     for _, _, rows in features.bands():
-        total = total + rows.sum((2, 3), keepdim=True, dtype=torch.float64)
+        total = total + rows.sum((2, 3), keepdim=True, dtype=widest(rows.device))
         here = rows.amax((2, 3), keepdim=True)
         highest = here if highest is None else torch.maximum(highest, here)
     mean = (total / (features.height * features.width)).to(highest.dtype)

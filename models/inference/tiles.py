@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from models.kernels.norms import IMAGE_NORMS, channel_statistics
+from util.device import widest
 from util.precision import full
 
 # A band is as many rows as hold this many values of the widest map (64 MiB in single precision): enough that
@@ -173,7 +174,7 @@ def normed(norm, source, relu=False):
 
 
 def statistics(source):
-    """Mean and variance of each channel of each sample over a whole map: two double tensors (N, C, 1, 1).
+    """Mean and variance of each channel of each sample over a whole map: two (N, C, 1, 1), in ``widest`` precision.
 
     Band by band, combined as for a parallel computation of variances (Chan, Golub, LeVeque 1983): sums of squares
     alone would lose digits.
@@ -181,7 +182,7 @@ def statistics(source):
     count, mean, squares = 0, 0.0, 0.0  # squares: the sum of squared distances from the mean
     for _, _, rows in source.bands():
         added = rows.shape[2] * rows.shape[3]
-        centre, variance = (x.double() for x in channel_statistics(full(rows)))
+        centre, variance = (x.to(widest(x.device)) for x in channel_statistics(full(rows)))
         shift = centre - mean
         squares = squares + variance * added + shift**2 * (count * added / (count + added))
         mean = mean + shift * (added / (count + added))

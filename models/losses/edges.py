@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from util.precision import full, in_full_precision
+from util.precision import full, in_full_precision, without_tf32
 
 LUMA = (65.738 / 256, 129.057 / 256, 25.064 / 256)  # of red, green and blue (BT.601, studio swing)
 STRENGTH = 4.0
@@ -43,7 +43,7 @@ class EdgeFilter(nn.Module):
 
     def forward(self, x):
         """(N, 3, H, W), or (N, 1, H, W) of gray values, in [-1, 1] -> (N, 3, H, W), from 0 up if ``fixed``."""
-        with in_full_precision(x):  # differences of neighbours would drown in the rounding of 16 bits
+        with in_full_precision(x), without_tf32():  # rounded to fewer bits, neighbours would not differ
             return self._edges(full(x))
 
     def _edges(self, x):

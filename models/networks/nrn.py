@@ -18,6 +18,7 @@ FREQUENCIES = 8  # L of the positional encoding: sin and cos of 2^l pi c for l =
 # At inference the MLP runs over strips of rows, so that its activations stay near this many values
 # whatever the size of the image (16 MiB in single precision, a size that stays near the caches).
 STRIP_VALUES = 4 * 2**20
+GPU_STRIP_VALUES = 2**26  # a GPU is faster the more it is given at a time
 
 
 class NRN(nn.Module):
@@ -58,7 +59,7 @@ class ImplicitFunction(nn.Module):
     def forward(self, features):
         height, width = features.shape[-2:]
         at = self.at(height, width)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():  # which would be anew for each number of strips
             return at(F.conv2d(features, at.kernel, at.bias, padding=1), 0)
         return at.rows(F.pad(features, (0, 0, 1, 1)), 0)  # (N, 3, H, W)
 
@@ -128,7 +129,8 @@ class Evaluation:
             (N, 3, h, W).
         """
         n, _, height, width = near.shape
-        strip = max(1, STRIP_VALUES // (n * self.kernel.shape[0] * width))  # rows
+        values = STRIP_VALUES if near.device.type == "cpu" else GPU_STRIP_VALUES
+        strip = max(1, values // (n * self.kernel.shape[0] * width))  # rows
         colours = []
         for start in range(0, height - 2, strip):
             inside = near[:, :, start : start + strip + 2]

@@ -186,3 +186,14 @@ def test_double_precision():
         double = enhancer.double()(x.double())
     assert double.dtype == torch.float64
     torch.testing.assert_close(double.float(), single, atol=1e-4, rtol=0)
+
+
+def test_networks_that_do_not_fit(tmp_path, monkeypatch):
+    enhancer_folder(tmp_path)
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Enhancer, "to", full)
+    with pytest.raises(WorkError, match=r"^out of memory: the networks do not fit on cuda"):
+        Enhancer.from_checkpoint(tmp_path, device="cuda")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from commands import ROOT
-from util.device import select_device
+from util.device import device_name, select_device, widest
+from util.errors import UsageError
 
 COUNT = """
 import torch
@@ -29,5 +30,17 @@ def test_without_a_gpu_the_cpu_is_taken(capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert select_device([0]) == torch.device("cpu")
     assert capsys.readouterr().out == "no GPU found: computing on the CPU\n"
+    assert select_device([]) == torch.device("cpu")
+    assert capsys.readouterr().out == ""
+
+
+def test_an_apple_gpu_is_taken_where_there_is_no_other(capsys, monkeypatch):
+    with pytest.raises(UsageError, match=r"^--gpu_ids mps: this machine has no Apple GPU"):
+        select_device(["mps"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    for gpu_ids in ([0], ["mps"]):
+        device = select_device(gpu_ids)
+        assert device == torch.device("mps") and device_name(device) == "Apple GPU" and widest(device) == torch.float32
     assert select_device([]) == torch.device("cpu")
     assert capsys.readouterr().out == ""

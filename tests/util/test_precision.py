@@ -58,3 +58,10 @@ def test_with_avx2_alone(amp):
     env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "off"
+
+
+@pytest.mark.parametrize("capability, name", [((7, 5), "fp32"), ((8, 0), "fp32 (convolutions in TF32)")])
+def test_what_fp32_is_on_a_gpu(monkeypatch, capability, name):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert precision.precision_name("off", GPU) == name
+    assert precision.precision_name("off", CPU) == "fp32" and precision.precision_name("bf16", GPU) == "bf16"

@@ -9,7 +9,7 @@ import math
 from util import distributed
 from util.device import device_name
 from util.memory import free_memory
-from util.precision import AMP
+from util.precision import AMP, precision_name
 
 
 def print_summary(opt, data, model, folder, progress):
@@ -35,7 +35,7 @@ def summary(opt, data, model, folder, progress):
     device = f"{processes} processes, the first on: " if processes > 1 else ""
     switches = ("channels_last", "compile", "checkpoint_activations", "deterministic")
     amp = next(name for name, dtype in AMP.items() if dtype is model.amp)
-    precision = [f"amp {amp}", *(name for name in switches if getattr(opt, name))]
+    precision = [precision_name(amp, model.device), *(name for name in switches if getattr(opt, name))]
     if opt.ema:
         precision.append(f"averaging with decay {opt.ema}")
     low, normal = len(data.dataset.a_paths), len(data.dataset.b_paths)

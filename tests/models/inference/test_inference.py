@@ -121,6 +121,10 @@ def test_a_gpu_that_is_too_small_leaves_it_to_the_cpu(enhancer, low, expected, s
     found = run(low)
     torch.testing.assert_close(found[0], expected[0], atol=1e-3, rtol=0)
     assert said[-1].endswith("going on on the CPU") and len(said) == 3
+    copied = run.on_cpu
+    assert not {id(p) for p in copied.enhancer.parameters()} & {id(p) for p in enhancer.parameters()}
+    run(low)
+    assert run.on_cpu is copied  # once for all images
 
 
 def test_a_image_that_fits_nowhere(enhancer, low, said, monkeypatch):

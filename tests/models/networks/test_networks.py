@@ -156,3 +156,23 @@ def test_gradient_penalty_of_a_known_critic():
 
     real, fake = torch.rand(2, 2, 3, 4, 4)
     assert gradient_penalty(Slope(), real, fake).item() == pytest.approx((3 - 1) ** 2)
+
+
+def test_compiled_the_implicit_function_is_one_strip(monkeypatch):
+    """Strips are a loop, whose length would have a compiled network compiled anew at each height."""
+    network, features = ImplicitFunction(16), torch.rand(1, 16, 8, 12)
+    monkeypatch.setattr(nrn, "STRIP_VALUES", 1)
+    with torch.no_grad():
+        expected = network(features)
+        monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+        monkeypatch.setattr(nrn.Evaluation, "rows", None)
+        torch.testing.assert_close(network(features), expected)
+
+
+def test_edges_are_not_rounded_to_tf32(monkeypatch):
+    allowed = []
+    real = torch.nn.functional.conv2d
+    spy = lambda *given, **named: allowed.append(torch.backends.cudnn.allow_tf32) or real(*given, **named)  # noqa: E731
+    monkeypatch.setattr(torch.nn.functional, "conv2d", spy)
+    EdgeFilter()(torch.rand(1, 3, 4, 4))
+    assert allowed == [False] and torch.backends.cudnn.allow_tf32
