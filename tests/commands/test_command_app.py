@@ -60,7 +60,9 @@ def images(tmp_path):
 def visit(browser, address):
     browser.requests.clear()
     browser.send("Page.navigate", url=address)
-    browser.wait(f"!!document.querySelector('{CHOOSE}')")
+    browser.wait(
+        f"!!document.querySelector('{CHOOSE}') && document.querySelector('[aria-label=Weights]')?.value === 'demo'"
+    )
 
 
 def choose(browser, *files):
