@@ -2,7 +2,7 @@
 # Recipes are POSIX sh and use nothing beyond make, Python and the core utilities.
 
 .DEFAULT_GOAL := help
-.PHONY: help install environment demo demo-train test gpu clean
+.PHONY: help install environment demo demo-train app test gpu clean
 
 # The environment: the one asked for, else the active one as it is, else .venv. PYTHON alone asks for .venv,
 # too: it names the interpreter that a new environment is made with.
@@ -48,6 +48,7 @@ export MPLBACKEND := Agg
 help:
 	@echo 'make demo        enhance dark photographs with the weights in saves/demo, then those in dataset/testA if any'
 	@echo 'make demo-train  train a small model on darkened photographs, enhance with it: 3 minutes on 2 CPU cores'
+	@echo 'make app         a page on this machine to enhance images in the browser; APP_FLAGS="--port 8000" is passed on'
 	@echo 'make test        check the style and run the tests; PYTEST_FLAGS="-k name" is passed on to pytest'
 	@echo 'make gpu         test and measure all on a GPU, in ten minutes; GPU_FLAGS="--minutes 5" is passed on'
 	@echo 'make install     only install what these need'
@@ -110,6 +111,10 @@ demo-train: install
 	rm -rf build/saves/demo_train
 	$(RUN) train.py --dataroot build/demo --name demo_train $(DEMO_TRAIN_FLAGS)
 	$(RUN) test.py --name demo_train --checkpoints_dir build/saves $(DEMO_TEST_FLAGS)
+
+app: install
+	@$(RUN) -c 'import gradio' 2>/dev/null || $(RUN) -m pip install -r requirements.txt -r requirements-app.txt
+	$(RUN) app.py $(APP_FLAGS)
 
 test: install
 	$(RUN) -m ruff check --extend-exclude "$(ENV)" .

@@ -148,7 +148,7 @@ def page(opt):
                 shown = gr.Dropdown(label="Image", visible=False)
                 problems = gr.Textbox(label="Not done", visible=False)
                 files = gr.File(label="Results", file_count="multiple", interactive=False)
-                archive = gr.DownloadButton("Download all (zip)", interactive=False)
+                archive = gr.DownloadButton("Download all (zip)", interactive=False, elem_id="all")
         # One user after the other: those who come meanwhile wait in a queue.
         start.click(
             run,

@@ -92,7 +92,7 @@ def train(opt, interruption):
                     losses = model.get_current_losses()
                     visualizer.log_losses(epoch, progress["pictures"], model.learning_rate(), losses)
                 if due(opt.display_freq):
-                    visualizer.show_live(model.get_current_visuals())
+                    visualizer.show_live(progress["pictures"], model.get_current_visuals())
                 if due(opt.update_html_freq):
                     visualizer.update_page(epoch, model.get_current_visuals())
 

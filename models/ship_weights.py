@@ -35,6 +35,7 @@ RECORDS = ("loss_log.txt", "losses.jsonl", "validation.jsonl")  # of training, a
 LEFT_BEHIND = {
     *("checkpoints_dir", "suffix", "continue_train", "epoch", "load_iter", "dry_run", "verbose", "isTrain"),
     *("gpu_ids", "num_threads", "compile", "display_id", "display_server", "display_env", "display_port"),
+    "tensorboard",
 }
 
 

@@ -19,7 +19,7 @@ ELSEWHERE = {
     "niter_decay": "it is called --n_epochs_decay",
     "identity lambda_idt": "it is called --lambda_identity",
     "learning_rate": "it is called --lr",
-    "resume": "--continue_train goes on with the run --name",
+    "resume auto_resume": "--continue_train goes on with the run --name",
     "pretrained pretrained_name load_net pretrain_path": "--init_from DIR starts from the weights of another run",
     "input input_dir input_path test_dir source": "--dataroot PATH names an image or a folder",
     "output out_dir save_dir result_dir results": "--results_dir DIR names the folder of results",
@@ -29,8 +29,14 @@ ELSEWHERE = {
     "device gpu gpus gpu_id cuda cpu no_cuda": "--gpu_ids 0 computes on the first GPU, --gpu_ids -1 on the CPU",
     "fp16 half mixed_precision use_amp": "--amp bf16 or --amp fp16",
     "tile_size patch_size": "--tile ROWS, which is hardly ever needed",
-    "use_wandb wandb_project_name use_tensorboard": "curves and images are in CHECKPOINTS_DIR/NAME/web/index.html and, "
+    "use_tensorboard tf_log use_tb tb_log": "it is called --tensorboard",
+    "use_wandb wandb_project_name": "curves and images are in CHECKPOINTS_DIR/NAME/web/index.html and, "
         "with --display_id 1, in visdom: leave it out",
+    "display_single_pane_ncols": "it is called --display_ncols",
+    "evaluation_freq eval_freq": "it is called --val_freq",
+    "experiment_name exp_name": "it is called --name",
+    "GT_mean use_GT_mean": "it is called --gt_mean",
+    "local_rank launcher": "torchrun starts the processes and tells each of them: leave it out",
     "no_lsgan": "--gan_mode vanilla does this",
     "lambda_GAN lambda_L1 lambda_NCE lambda_feat lambda_regression": "this method has no such term; "
         "its weights are --lambda_A, --lambda_B, --lambda_identity: leave it out",

@@ -1,6 +1,7 @@
 """The flags of train.py, the two recipes, and which combinations cannot work."""
 
 from argparse import ArgumentTypeError, BooleanOptionalAction
+from importlib.util import find_spec
 
 from models.losses.edges import EDGE_FILTERS
 from models.losses.gan import GAN_MODES
@@ -111,12 +112,15 @@ class TrainOptions(BaseOptions):
         add("--display_winsize", type=pixels, default=512,
             help="width of images on the web page and in visdom, pixels")
         add("--display_freq", type=positive, default=400,
-            help="images between updates of visdom's images; the released code's 59456 shows nothing for hours")
+            help="images between updates of the live images; the released code's 59456 shows nothing for hours")
         add("--display_id", type=window, default=1, help="number of the first visdom window; 0 or -1: no visdom")
         add("--display_ncols", type=positive, default=4, help="images in a row of visdom's window")
         add("--display_server", default="http://localhost", metavar="URL", help="address of the visdom server")
         add("--display_port", type=port, default=8097, metavar="PORT", help="port of the visdom server")
         add("--display_env", default="main", metavar="NAME", help="visdom environment to show in")
+        add("--tensorboard", action="store_true",
+            help="also write losses and images to CHECKPOINTS_DIR/NAME/tensorboard (pip install -r "
+            "requirements-tensorboard.txt)")
 
         add = groups["validation and averaging"].add_argument
         add("--val_dir", metavar="DIR",
@@ -218,6 +222,8 @@ class TrainOptions(BaseOptions):
             raise UsageError("--simulation_epochs has nothing else to train with: give --lambda_simulation a weight")
         if opt.simulation_epochs and opt.lr_policy == "plateau":
             raise UsageError("--lr_policy plateau compares epochs, which have two objectives with --simulation_epochs")
+        if opt.tensorboard and find_spec("tensorboard") is None:
+            raise UsageError("--tensorboard: it is not installed; pip install -r requirements-tensorboard.txt")
         if opt.val_ref and not opt.val_dir:
             raise UsageError("--val_ref holds references for the images of --val_dir: add that")
         last = opt.n_epochs + opt.n_epochs_decay

@@ -34,6 +34,7 @@ SMALL = "--ngf 16 --ndf 8 --load_size 32 --crop_size 32 --max_dataset_size 2 --n
 SMALLER = {
     "train.py": f"{SMALL} --n_epochs_decay 0 --print_freq 1 --no_text --gpu_ids -1 --display_id 0",
     "test.py": "--gpu_ids -1",
+    "app.py": "--help",  # its page: see tests/commands/test_command_app.py
     "venv": "--without-pip",
     "benchmarks.differences": "--width 32 --leave_out compile amp",
     "benchmarks.run": "--device cpu --ngf 16",
@@ -43,6 +44,7 @@ TARGETS = {
     "install": ["pip install -r requirements.txt"],
     "demo": ["-m data.demo_dataset", "test.py --name demo"],
     "demo-train": ["-m data.demo_dataset", "train.py --dataroot", "test.py --name demo_train"],
+    "app": ["pip install -r requirements.txt -r requirements-app.txt", "app.py"],
     "test": ["ruff check", "ruff format", "pytest"],
 }
 
@@ -134,6 +136,8 @@ def test_a_command_runs(box, monkeypatch, line):
         assert int(parsed.nproc_per_node) > 1
         program, rest = "python", shlex.join([parsed.training_script, *parsed.training_script_args])
     if program == "python":
+        if rest.startswith("app.py"):
+            pytest.importorskip("gradio", reason="Gradio is not installed: pip install -r requirements-app.txt")
         if "--continue_train" not in rest and rest.startswith("train.py"):
             shutil.rmtree(Path("saves", "my_run"))  # the command is for a new run
         # A run that goes on has to have something left to do.
@@ -141,7 +145,7 @@ def test_a_command_runs(box, monkeypatch, line):
     elif program == "make":
         check_target(rest)
     elif program == "pip":
-        assert rest.startswith("install -r ") and len(requirements(rest.removeprefix("install -r "))) > 1
+        assert rest.startswith("install -r ") and requirements(rest.removeprefix("install -r "))
     else:  # the environment that make and "python -m venv" make
         assert line in ("source .venv/bin/activate", ".venv\\Scripts\\activate")
         assert "ENV := .venv\n" in (ROOT / "Makefile").read_text() and "python -m venv .venv" in commands()
@@ -252,6 +256,7 @@ def test_the_flags_that_a_document_names_exist(name):
     known |= set(
         re.findall(r'add_argument\("(--\w+)"', (ROOT / "models" / "ship_weights.py").read_text(encoding="utf-8"))
     )
+    known |= set(re.findall(r'add\("(--\w+)"', (ROOT / "app.py").read_text(encoding="utf-8")))
     named = set(re.findall(r"(?<![\w-])--[a-zA-Z][\w-]*", ENGLISH[name]))
     assert sorted(named - known) == []
 

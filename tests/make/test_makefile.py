@@ -67,6 +67,14 @@ def test_make_demo_train_trains_anew_and_enhances(project_with_python):
     assert asked[-1].startswith("train.py")
 
 
+def test_make_app_installs_what_the_page_needs(project_with_python):
+    project_with_python.make("install")
+    install, page = "pip install -r requirements.txt -r requirements-app.txt", "app.py --port 8000"
+    assert project_with_python.make("app", "APP_FLAGS=--port 8000")[:2] == (0, [page])
+    status, asked, _ = project_with_python.make("app", "APP_FLAGS=--port 8000", FAIL="import gradio")
+    assert (status, asked) == (0, [install, page])
+
+
 @pytest.mark.parametrize("target", ["DEMO_TRAIN_FLAGS", "DEMO_TEST_FLAGS"])
 def test_the_demos_flags_are_understood(target):
     text = (ROOT / "Makefile").read_text().replace("\\\n", "")
@@ -102,7 +110,7 @@ def test_clean_leaves_what_cannot_be_made_again(project):
 
 def test_help_is_the_default_and_names_every_target(project):
     assert project.make() == (0, [], [])
-    for target in ("demo", "demo-train", "test", "install", "clean"):
+    for target in ("demo", "demo-train", "app", "test", "install", "clean"):
         assert f"\nmake {target} " in f"\n{project.output}"
 
 

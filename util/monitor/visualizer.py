@@ -34,6 +34,11 @@ class Visualizer:
             self.page = None if opt.no_html else TrainingPage(folder, opt.name, opt.display_winsize)
             self.curves_folder = make_folder(Path("loss") / f"loss_{opt.name}")
             self.live = LiveView(opt, self.log.history)
+            self.board = None
+            if opt.tensorboard:
+                from util.monitor.tensorboard import TensorBoard  # imported where it is used: it is optional
+
+                self.board = TensorBoard(folder / "tensorboard", resume_at)
 
     def epoch(self, batches, number, last, total, seen):
         """Go through the batches of an epoch under a progress bar that counts images.
@@ -56,11 +61,17 @@ class Visualizer:
                 self.newest_line = self.log.add(epoch, images, rate, losses)
             self.bar.set_postfix({name: f"{losses[name]:.2f}" for name in BAR_LOSSES if name in losses})
             self.live.show_losses(images, losses)
+            if self.board:
+                with going_on():
+                    self.board.show_losses(images, rate, losses)
 
-    def show_live(self, visuals):
-        """Send the current images {stage: (N, C, H, W) in [-1, 1]} to the live view."""
+    def show_live(self, images, visuals):
+        """Show the stages {name: (N, C, H, W) in [-1, 1]} after a number of images in visdom and TensorBoard."""
         if self.active:
             self.live.show_images(visuals)
+            if self.board:
+                with going_on():
+                    self.board.show_images(images, visuals)
 
     def show_validation(self, images, scores):
         """Put the newest validation images {name: PIL image} on the page, {score: mean} also beside the bar."""
@@ -79,6 +90,9 @@ class Visualizer:
                     self.page.update(epoch, visuals, self.newest_line, curves)
 
     def close(self):
-        """End the live view's own server."""
+        """End the live view's own server, and TensorBoard's files."""
         if self.active:
             self.live.close()
+            if self.board:
+                with going_on():
+                    self.board.close()
