@@ -1,5 +1,6 @@
 """Downloads that can be resumed and are checked before they get their name."""
 
+import contextlib
 import hashlib
 import os
 import ssl
@@ -13,6 +14,11 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from util.errors import WorkError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 TIMEOUT = 30  # seconds without an answer
 CHUNK = 1 << 18  # bytes
@@ -45,7 +51,8 @@ def fetch(url, sha256, target, retry_delays=(1, 2, 4, 8)):
     """Make sure that a file is there with its published content; download it where it is not.
 
     Bytes are collected in ``TARGET.part``, which a later call resumes, and get the final name once their checksum
-    is right: a file that already has that name is never lost to a download that fails.
+    is right: a file that already has that name is never lost to a download that fails. Of several processes that want
+    it, the first downloads it, and the others wait.
 
     Args:
         url: public address. TLS certificates are always verified.
@@ -63,22 +70,40 @@ def fetch(url, sha256, target, retry_delays=(1, 2, 4, 8)):
     target = Path(target)
     part = target.with_name(f"{target.name}.part")
     try:
-        if target.exists():
-            if sha256_of(target) == sha256:
-                return target
-            print(f"{target} does not have the SHA-256 {sha256}: downloading it again", file=sys.stderr)
+        if is_complete(target, sha256):
+            return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        _download(url, part, retry_delays)
-        received = sha256_of(part)
-        if received == sha256:
-            return part.replace(target)
-        part.unlink()
+        with _alone(target.parent):
+            if is_complete(target, sha256):  # another process has downloaded it meanwhile
+                return target
+            if target.exists():
+                print(f"{target} does not have the SHA-256 {sha256}: downloading it again", file=sys.stderr)
+            _download(url, part, retry_delays)
+            received = sha256_of(part)
+            if received == sha256:
+                return part.replace(target)
+            part.unlink()
     except (OSError, HTTPException) as error:
         raise WorkError(
             f"could not download {url} ({error}); put the file with the SHA-256 {sha256} "
             f"into the folder {target.parent} by hand"
         ) from error
     raise WorkError(f"{url} gave a file with the SHA-256 {received} instead of {sha256}: removed, not used")
+
+
+@contextlib.contextmanager
+def _alone(folder):
+    """Wait until no other process downloads into a folder; on a system without such locks, do not wait."""
+    if not fcntl:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)  # of the folder itself: nothing is left behind
+        yield
+    finally:
+        os.close(handle)
 
 
 def _download(url, part, retry_delays):

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.error import HTTPError, URLError
 
 import pytest
@@ -48,6 +49,14 @@ def test_file_that_is_there_is_not_downloaded(server, target):
     target.write_bytes(CONTENT)
     assert fetch(server.url, SHA256, target) == target
     assert server.ranges == []
+
+
+def test_of_several_the_first_downloads_and_the_others_wait(server, target):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: fetch(server.url, SHA256, target), range(4)))
+    assert found == [target] * 4 and target.read_bytes() == CONTENT
+    assert files(target.parent) == ["RN50.pt"]
+    assert server.ranges == [None]
 
 
 def test_lost_connection_is_resumed(server, target):

@@ -122,7 +122,7 @@ def test_low_light_is_tinted_mostly_between_warm_and_cool():
 
 def test_highlights_are_brighter_than_the_photograph_shows():
     levels = np.array([[[0] * 3, [12] * 3, [128] * 3, [230] * 3, [255] * 3]], np.uint8)
-    light, shown = scene_light(levels, 1.0, 0.9)[0, :, 0], srgb_to_linear(levels / 255.0)[0, :, 0]
+    light, shown = (x[0, :, 0].astype(float) for x in (scene_light(levels, 1.0, 0.9), srgb_to_linear(levels / 255.0)))
     assert light[:2] == pytest.approx(shown[:2], rel=0.01)
     assert (np.diff(light[1:] / shown[1:]) > 0).all() and light[-1] == pytest.approx(-np.log(0.1) / 0.9)
     assert (1 - np.exp(-0.9 * light)) / 0.9 == pytest.approx(shown)  # what the curve makes of it

@@ -196,7 +196,6 @@ SAID = {
     "images of different sizes cannot share a batch": "train.py --dataroot mixed --preprocess none --batch_size 2",
     "is not a finite number any more": "train.py --lr 1e18",
     "--gpu_ids 0,1: one process drives one GPU": "train.py --gpu_ids 0,1",
-    "test.py computes on one GPU": "test.py --gpu_ids 0,1",
     "there is no such flag": "test.py --num_test 5",
     "did you mean": "train.py --crop-size 64",
     "must be one name": "test.py --name ../demo",
