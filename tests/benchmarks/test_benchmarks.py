@@ -1,15 +1,15 @@
 """The benchmarks measure what they say: the naive variant computes the same, and the table adds up."""
 
 import argparse
-import json
 import subprocess
 import sys
+from time import perf_counter
 
 import pytest
 import torch
 
-from benchmarks import naive, run
-from benchmarks.cases import NAIVE, Case, cases, measure
+from benchmarks import gpu, naive, run
+from benchmarks.cases import BEST, NAIVE, SIZES, Case, cases, measure
 from benchmarks.loading import measure_loading
 from benchmarks.machine import ceilings, product_rate
 from benchmarks.run import table
@@ -112,6 +112,7 @@ def test_the_table():
         "bytes": 10**9,
         "memory": 2**30,
         "first": 3,
+        "cost": 9.0,
     }
     compiled = {"needed": None, "done": None, "bytes": None}
     report = {
@@ -125,19 +126,32 @@ def test_the_table():
             {**row, "switches": "", "seconds": 2.0, "share_of_one": 2e-12},
             {**row, **compiled, "switches": "--amp bf16 --compile", "seconds": 1.0, "share_of_one": 5e-12},
             {"task": "inference", "width": 600, "height": 400, "switches": "--x", "failed": "no compiler"},
+            {"task": "test.py", "width": 600, "height": 400, "switches": "--batch_size 4", "rate": 40.0},
         ],
+        "left_out": [{"task": "training"}],
         "loading": {"plain": 10, "cached": 30},
     }
     lines = table(report).splitlines()
-    assert "400 GFLOP/s in fp32, 200 in bf16" in lines[0]
-    assert lines[-5].endswith("| 100 | 50 | 1.0 | 2.000 s | 4.00 | 40% | 1.00 GiB | 3.0 s |")
-    assert lines[-4].endswith("| 100 |  |  | 1.000 s | 8.00 | 100% | 1.00 GiB | 3.0 s |")
-    assert "failed: no compiler" in lines[-3] and "30 from memory" in lines[-1]
+    assert "400 in fp32, 200 in bf16 GFLOP/s" in lines[0]
+    assert lines[-9].endswith("| 100 | 50 | 1.0 | 2.000 s | 4.00 | 40% | 1.00 GiB | 3.0 s | 9 s |")
+    assert lines[-8].endswith("| 100 |  |  | 1.000 s | 8.00 | 100% | 1.00 GiB | 3.0 s | 9 s |")
+    assert "failed: no compiler" in lines[-7] and "30 from memory" in lines[-1]
+    assert lines[-5].endswith("images a second by switches: 40.0 with --batch_size 4.")
+    assert lines[-3].startswith("1 cases were left out")
 
 
 def test_quick_cases_are_few():
-    assert len(list(cases(["inference"], CPU, quick=True))) < len(list(cases(["inference"], CPU, quick=False)))
+    assert len(cases(["inference"], CPU, quick=True)) < len(cases(["inference"], CPU, quick=False))
     assert {(case.width, case.height) for case in cases(["training"], CPU, quick=False)} == {(128, 128), (256, 256)}
+
+
+def test_a_gpu_begins_with_what_matters_most():
+    found = cases(list(SIZES), torch.device("cuda"), quick=False)
+    assert len(set(found)) == len(found)
+    sizes = {(task, *size) for task, sizes in SIZES.items() for size in sizes}
+    assert {(case.task, case.width, case.height) for case in found[:6]} == sizes
+    assert {case.switches for case in found[:6]} == {""} and {case.switches for case in found[6:12]} == {BEST}
+    assert found[-1].switches == NAIVE
 
 
 def test_loading_is_measured(capsys):
@@ -158,25 +172,22 @@ def test_differences_of_the_switches(tmp_path):
     assert rows["--tile 64"] <= 1
 
 
-def test_one_case_as_a_process():
-    case = json.dumps({"task": "inference", "width": 32, "height": 16, "switches": ""})
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.run",
-        "--device",
-        "cpu",
-        "--ngf",
-        "16",
-        "--repeats",
-        "1",
-        "--one",
-        case,
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert set(found) == {"seconds", "ceilings", "first", "memory", "needed", "done", "bytes"}
+def test_after_a_failure_a_new_process_goes_on():
+    todo = [Case("inference", 32, 16, switches) for switches in ("", "--tile many", "--tile 8")]
+    given = argparse.Namespace(device="cpu", ngf=16, batch=1, repeats=1)
+    measured = dict(run._one_after_another(todo, given, perf_counter() + 300))
+    assert list(measured) == todo
+    figures = {"seconds", "ceilings", "first", "memory", "needed", "done", "bytes", "cost"}
+    assert all(figures < set(measured[case]) for case in (todo[0], todo[2]))
+    assert "'many'" in measured[todo[1]]["failed"]
+    assert list(run._one_after_another(todo, given, perf_counter() - 1)) == []  # the time is up
+
+
+def test_without_a_gpu_nothing_is_measured(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu"])
+    assert gpu.main() == 2
+    assert capsys.readouterr().err.startswith("no GPU found: ")
 
 
 def test_cases_take_turns(monkeypatch):
@@ -187,7 +198,7 @@ def test_cases_take_turns(monkeypatch):
         if case.switches == "--amp fp16":
             return {"failed": "no such kernels"}
         seconds = [float(len(calls))] * repeats
-        return {"seconds": seconds, "ceilings": [10.0] * repeats, "first": 9.0, "memory": 100 * len(calls)}
+        return {"seconds": seconds, "ceilings": [10.0] * repeats, "first": 9.0, "memory": 100 * len(calls), "cost": 2.0}
 
     monkeypatch.setattr(run, "_in_a_process", measured)
     group = [Case("inference", 32, 16, switches) for switches in ("", "--amp fp16", "--compile")]
@@ -200,4 +211,5 @@ def test_cases_take_turns(monkeypatch):
         ("", 1, False),
     ]
     assert plain["seconds"] == 4 and plain["memory"] == 400 and plain["share_of_one"] == pytest.approx(1 / 40)
+    assert plain["cost"] == 6
     assert failed == {"failed": "no such kernels"} and compiled["seconds"] == 3

@@ -98,6 +98,14 @@ def test_make_test_stops_at_the_first_failure(project_with_python):
         assert asked == done
 
 
+def test_make_gpu_installs_only_where_no_python_will_do(project_with_python):
+    flags = "GPU_FLAGS=--minutes 1"
+    assert project_with_python.make("gpu", flags)[:2] == (0, ["benchmarks.gpu --minutes 1"])
+    status, asked, _ = project_with_python.make("gpu", flags, FAIL="import torch")
+    assert status == 0 and asked[-1] == "benchmarks.gpu --minutes 1" and len(asked) > 1
+    assert project_with_python.make("gpu", FAIL="benchmarks.gpu")[0] == 2
+
+
 def test_clean_leaves_what_cannot_be_made_again(project):
     kept = [".venv/file", "saves/file", "results/file", "dataset/file", "data/file"]
     gone = ["build/file", "data/__pycache__/file", ".pytest_cache/file", ".ruff_cache/file"]
@@ -110,7 +118,7 @@ def test_clean_leaves_what_cannot_be_made_again(project):
 
 def test_help_is_the_default_and_names_every_target(project):
     assert project.make() == (0, [], [])
-    for target in ("demo", "demo-train", "app", "test", "install", "clean"):
+    for target in ("demo", "demo-train", "app", "test", "gpu", "install", "clean"):
         assert f"\nmake {target} " in f"\n{project.output}"
 
 
