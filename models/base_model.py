@@ -30,6 +30,7 @@ class BaseModel(Resumable):
         # fp16 alone lacks the range for small gradients.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
         self.watch = FiniteWatch()
+        self.graphs = None  # with --cuda_graph: ``StepGraphs``
         self.norms_frozen = False  # whether batch norms keep their statistics by now (--freeze_norm_epoch)
         self.loss_G = self.loss_D = 0
         for name in LOSSES:  # what a run does without stays 0
@@ -67,6 +68,25 @@ class BaseModel(Resumable):
     def autocast(self):
         """A context in which convolutions and matrix products compute as ``--amp`` says."""
         return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
+
+    def held(self, name, tensor):
+        """What a step reads, or None; with ``--cuda_graph`` from the place from which it was recorded."""
+        return self.graphs.hold(name, tensor) if self.graphs else tensor
+
+    def step(self, optimizer, *passes):
+        """An optimizer's step on the gradients that ``passes`` leave, functions; with ``--cuda_graph`` as a graph."""
+
+        def part():
+            optimizer.zero_grad()
+            for each in passes:
+                each()
+            distributed.average_gradients(optimizer)
+            self.scaler.step(optimizer)
+
+        if self.graphs:
+            self.graphs.run(optimizer, part, self.learning_rate(), self.warming_up, self.norms_frozen)
+        else:
+            part()
 
     def learning_rate(self):
         """The learning rate in force."""

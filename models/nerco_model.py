@@ -15,9 +15,10 @@ from models.losses.restoration import l1, restoration_distance
 from models.losses.text_prior import load_clip, text_losses, text_prior_of
 from models.networks.generators import with_one_copy
 from models.networks.layers import batched, keep_tanh_sloping
+from models.optim.step_graph import StepGraphs
 from models.optim.weight_average import WeightAverage
 from util.device import widest
-from util.distributed import average_gradients, rank
+from util.distributed import rank
 from util.image_pool import ImagePool
 
 POOLS, TEXT_POOLS = ("fake_B", "fake_A", "pre_A", "edges_B", "edges_A"), ("text", "text_rec_A")
@@ -76,14 +77,16 @@ class NeRCoModel(BaseModel):
         pools = (*POOLS, *(TEXT_POOLS if self.has["text"] else ()))
         self.pools = {name: ImagePool(opt.pool_size, f"{opt.seed} {rank()} {name}") for name in pools}
         self.rec_B = None
+        if opt.cuda_graph:
+            self.graphs = StepGraphs(self.optimizers)
 
     def set_input(self, batch):
         """Take a batch {"A", "B" and, with simulation, "sim_A": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
         epoch = self.schedules[0].epoch if self.schedules else self.opt.epoch_count
         self.warming_up = epoch <= self.opt.simulation_epochs
-        self.real_A = None if self.warming_up else self._placed(batch["A"])
-        self.real_B = self._placed(batch["B"])
-        self.sim_A = self._placed(batch["sim_A"]) if self.has["simulation"] else None
+        self.real_A = self.held("real_A", None if self.warming_up else self._placed(batch["A"]))
+        self.real_B = self.held("real_B", self._placed(batch["B"]))
+        self.sim_A = self.held("sim_A", self._placed(batch["sim_A"]) if self.has["simulation"] else None)
         self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
         if self.opt.freeze_norm_epoch and epoch >= self.opt.freeze_norm_epoch and not self.norms_frozen:
             self.freeze_norms()
@@ -98,19 +101,13 @@ class NeRCoModel(BaseModel):
 
         # The generators; the discriminators are frozen.
         self.set_requires_grad(discriminators, False)
-        self.optimizer_G.zero_grad()
-        self.forward()
-        self.backward_G()
-        average_gradients(self.optimizer_G)
-        self.scaler.step(self.optimizer_G)
+        self.step(self.optimizer_G, self.forward, self.backward_G)
 
-        # The discriminators.
+        # The discriminators, on fakes of now and before.
         self.set_requires_grad(discriminators, True)
         if discriminators and not self.warming_up:
-            self.optimizer_D.zero_grad()
-            self.backward_D()
-            average_gradients(self.optimizer_D)
-            self.scaler.step(self.optimizer_D)
+            self.draw_fakes()
+            self.step(self.optimizer_D, self.backward_D)
 
         self.end_step([*self.image_paths, *self.other_paths])
         return (self.loss_G + self.loss_D).detach()
@@ -201,18 +198,28 @@ class NeRCoModel(BaseModel):
             # fmt: on
         self.scaler.scale(self.loss_G).backward()
 
+    def draw_fakes(self):
+        """What the discriminators are shown, by pool: the fakes of this step or of former ones; None for none."""
+        fake_B, fake_A, pre_A = (None if x is None else x.detach() for x in (self.fake_B, self.fake_A, self.pre_A))
+        fakes = {
+            "fake_B": fake_B if self.netD_A else None,
+            "fake_A": fake_A if self.netD_B else None,
+            "pre_A": pre_A if self.netD_B and self.has["nrn"] else None,
+            "edges_B": self.edges(fake_B) if self.netD_A_edge else None,
+            "edges_A": self.edges(fake_A) if self.netD_B_edge else None,
+        }
+        self.fakes = {pool: self.held(pool, self.old_or_new(pool, fake)) for pool, fake in fakes.items()}
+
     def backward_D(self):
         """The discriminators' losses (docs/method.md, section 4), and their gradients."""
-        A, B, E, old_or_new = self.real_A, self.real_B, self.edges, self.old_or_new
-        fake_B, fake_A = self.fake_B.detach(), self.fake_A.detach() if self.has["dual_loop"] else None
-        pre_A = self.pre_A.detach() if self.has["nrn"] else None
+        A, B, E, fakes = self.real_A, self.real_B, self.edges, self.fakes
         D_A, D_B, D_A_edge, D_B_edge = self.netD_A, self.netD_B, self.netD_A_edge, self.netD_B_edge
         told_apart = self.gan.told_apart
         with self.autocast():
-            self.loss_D_A = told_apart(D_A, B, old_or_new("fake_B", fake_B)) if D_A else 0
-            self.loss_D_B = told_apart(D_B, A, old_or_new("fake_A", fake_A), old_or_new("pre_A", pre_A)) if D_B else 0
-            self.loss_D_A_edge = told_apart(D_A_edge, E(B), old_or_new("edges_B", E(fake_B))) if D_A_edge else 0
-            self.loss_D_B_edge = told_apart(D_B_edge, E(A), old_or_new("edges_A", E(fake_A))) if D_B_edge else 0
+            self.loss_D_A = told_apart(D_A, B, fakes["fake_B"]) if D_A else 0
+            self.loss_D_B = told_apart(D_B, A, fakes["fake_A"], fakes["pre_A"]) if D_B else 0
+            self.loss_D_A_edge = told_apart(D_A_edge, E(B), fakes["edges_B"]) if D_A_edge else 0
+            self.loss_D_B_edge = told_apart(D_B_edge, E(A), fakes["edges_A"]) if D_B_edge else 0
             self.loss_D = self.loss_D_A + self.loss_D_B + self.loss_D_A_edge + self.loss_D_B_edge
         self.scaler.scale(self.loss_D).backward()
 

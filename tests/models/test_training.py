@@ -74,6 +74,7 @@ def test_the_discriminators_step_leaves_the_generators_alone(tmp_path):
     model = small_model(tmp_path)
     model.set_input(pair(1))
     model.forward()
+    model.draw_fakes()
     model.backward_D()
     assert all(p.grad is None for name in ("Pre", "G_A", "G_B", "H") for p in model.networks()[name].parameters())
     assert_all_trained(model.networks()[name] for name in model.discriminative)

@@ -33,7 +33,7 @@ def summary(opt, data, model, folder, progress):
         start += f", up to epoch {opt.simulation_epochs} on simulated low light alone"
     processes = distributed.world_size()
     device = f"{processes} processes, the first on: " if processes > 1 else ""
-    switches = ("channels_last", "compile", "checkpoint_activations", "deterministic")
+    switches = ("channels_last", "compile", "checkpoint_activations", "cuda_graph", "deterministic")
     amp = next(name for name, dtype in AMP.items() if dtype is model.amp)
     precision = [precision_name(amp, model.device), *(name for name in switches if getattr(opt, name))]
     if opt.ema:
