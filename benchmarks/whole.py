@@ -27,7 +27,8 @@ def whole_rate(switches, device, size):
         WorkError: test.py failed.
     """
     count = IMAGES[device.type]
-    with tempfile.TemporaryDirectory() as folder, mock.patch.dict(sys.modules, _pages()):
+    sys.modules.update(_pages())
+    with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder) / "low", size, count)
         main = runpy.run_path(str(ROOT / "test.py"))["main"]
         flags = ["--name", "demo", "--checkpoints_dir", str(ROOT / "saves"), "--dataroot", f"{folder}/low"]
@@ -44,8 +45,9 @@ def whole_rate(switches, device, size):
 
 def _pages():
     """What stands in for dominate where that is not installed: the page is then empty, which takes little time."""
-    if find_spec("dominate"):
+    if "dominate" in sys.modules or find_spec("dominate"):
         return {}
     stand_in = mock.MagicMock()
     stand_in.document.return_value.render.return_value = ""
+    stand_in.tags.html_tag = mock.MagicMock  # a class, as the gallery derives one from it
     return {"dominate": stand_in, "dominate.tags": stand_in.tags, "dominate.util": stand_in.util}

@@ -13,6 +13,7 @@ from benchmarks.cases import BEST, NAIVE, SIZES, Case, cases, measure
 from benchmarks.loading import measure_loading
 from benchmarks.machine import ceilings, product_rate
 from benchmarks.run import table
+from benchmarks.whole import whole_rate
 from commands import ROOT
 from models import nerco_model
 from models.enhancer import Enhancer
@@ -21,6 +22,7 @@ from models.networks.generators import build_generator
 from models.networks.layers import init_weights
 from models.networks.nrn import ImplicitFunction
 from sample_images import enhancer_folder, photograph
+from util.errors import WorkError
 
 CPU = torch.device("cpu")
 
@@ -157,6 +159,13 @@ def test_a_gpu_begins_with_what_matters_most():
 def test_loading_is_measured(capsys):
     rates = measure_loading(size=(48, 32))
     assert rates["plain"] > 0 and rates["cached"] > 0
+
+
+def test_the_whole_command_is_measured(capsys):
+    assert whole_rate("--batch_size 2", CPU, (48, 32)) > 0
+    assert capsys.readouterr().out.count("index.html") == 2
+    with pytest.raises(WorkError, match="--epoch can be latest"):
+        whole_rate("--epoch 7", CPU, (48, 32))
 
 
 def test_differences_of_the_switches(tmp_path):
