@@ -22,6 +22,7 @@ from options.command_line import (
     window,
 )
 from options.resume import adopt_architecture, adopt_stored_options
+from util.distributed import launched
 from util.errors import UsageError
 from util.stages import PARTS
 
