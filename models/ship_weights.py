@@ -18,6 +18,7 @@ import numpy as np
 from data.demo_dataset import dark_photographs
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
+from options.command_line import fraction
 from util.checkpoint import OPTIONS_TXT, cpu_state_dict, net_file, read_options, save_options
 from util.device import select_device
 from util.errors import UsageError, WorkError, run_command
@@ -39,7 +40,7 @@ LEFT_BEHIND = {
 }
 
 
-def ship(run, target, images, epoch="latest", ema=False):
+def ship(run, target, images, epoch="latest", ema=False, blend=None):
     """Fill a folder with a run's weights in half precision.
 
     Args:
@@ -48,6 +49,7 @@ def ship(run, target, images, epoch="latest", ema=False):
         images: iterable of low-light PIL images, RGB, that both precisions are compared on.
         epoch: which weights: ``latest``, ``best``, a number, or ``iter_N``. In the new folder they are ``latest``.
         ema: whether the averaged weights are taken. In the new folder they are the ordinary ones.
+        blend: (folder, share): what the run started from, and its share from 0 to 1 in the mean of both weights.
 
     Returns:
         The greatest difference between the 8-bit results of both precisions, in gray levels.
@@ -61,7 +63,11 @@ def ship(run, target, images, epoch="latest", ema=False):
     options = _options(run)
     device = select_device([])  # the reference: no GPU rounds in ways of its own
     enhancer = Enhancer.from_checkpoint(run, epoch, device, ema)
-    options.update(name=target.resolve().name, weights=f"epoch {epoch}{', averaged' if ema else ''}, float16")
+    share = ""
+    if blend:
+        _blend(enhancer, *blend)
+        share = f", {blend[1]:g} of {Path(blend[0]).name}"
+    options.update(name=target.resolve().name, weights=f"epoch {epoch}{', averaged' if ema else ''}{share}, float16")
     with TemporaryDirectory() as folder:
         prepared = Path(folder)
         _prepare(prepared, run, enhancer, options)
@@ -69,6 +75,18 @@ def ship(run, target, images, epoch="latest", ema=False):
         files = {file.name: partial(shutil.copyfile, file) for file in sorted(prepared.iterdir())}
         write_set(make_folder(target), "latest", files)
     return difference
+
+
+def _blend(enhancer, folder, share):
+    """Mix a share of the weights of another folder into an enhancer."""
+    others = Enhancer.from_checkpoint(folder, device=select_device([])).networks()
+    for name, network in enhancer.networks().items():
+        own, other = network.state_dict(), others[name].state_dict() if name in others else {}
+        if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in other.items()}:
+            raise WorkError(f"{folder}: its {name} is not built as that of the run, so they have no mean")
+        for key, value in own.items():
+            if value.is_floating_point():
+                value.lerp_(other[key], share)
 
 
 def _prepare(folder, run, enhancer, options):
@@ -190,6 +208,12 @@ def main():
     parser.add_argument("target", help="folder of the shipped weights; made where missing")
     parser.add_argument("--epoch", default="latest", help="latest, best, a number, or iter_N (default: %(default)s)")
     parser.add_argument("--ema", action="store_true", help="take the averaged weights")
+    parser.add_argument(
+        "--blend",
+        nargs=2,
+        metavar=("DIR", "SHARE"),
+        help="average with these weights, of which SHARE (0 to 1) is taken",
+    )
     parser.add_argument("--pictures", metavar="DIR", help="compare on these images (default: bundled photographs)")
     parser.add_argument("--verbose", action="store_true", help="print the traceback of an error, too")
     arguments = parser.parse_args()
@@ -198,8 +222,13 @@ def main():
         for path in (arguments.run, arguments.target, arguments.pictures):
             if path == "":
                 raise UsageError("a folder has an empty name; name one, for example saves/demo")
-        images = _images(arguments.pictures)
-        difference = ship(arguments.run, arguments.target, images, arguments.epoch, arguments.ema)
+        images, blend = _images(arguments.pictures), arguments.blend
+        if blend:
+            try:
+                blend = blend[0], fraction(blend[1])
+            except argparse.ArgumentTypeError as error:
+                raise UsageError(f"--blend {' '.join(blend)}: {error}") from None
+        difference = ship(arguments.run, arguments.target, images, arguments.epoch, arguments.ema, blend)
         megabytes = sum(file.stat().st_size for file in Path(arguments.target).glob("*.pth")) / 1e6
         print(f"{arguments.target}: {megabytes:.1f} MB; differs from full precision by {difference}/255 at most")
 

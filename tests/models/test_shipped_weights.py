@@ -87,6 +87,27 @@ def test_other_weights_of_the_run_can_be_chosen(run, tmp_path, monkeypatch):
     assert read_options(tmp_path / "demo")["weights"] == "epoch best, averaged, float16"
 
 
+def test_weights_are_averaged_with_those_of_another_folder(run, tmp_path, monkeypatch, capsys):
+    run_folder(tmp_path / "first", options())
+    change(tmp_path / "first", "G_A", 0.5, net_file("latest", "G_A"))
+    flags = ("--blend", tmp_path / "first", "0.25", "--pictures", tmp_path / "low")
+    assert ship(monkeypatch, run, tmp_path / "demo", *flags) == 0
+    for net in NETWORKS:
+        own, other, shipped = (read_state_dict(tmp_path / name, "latest", net) for name in ("run", "first", "demo"))
+        for key, value in shipped.items():
+            torch.testing.assert_close(value.float(), own[key] * 0.75 + other[key] * 0.25, atol=1e-3, rtol=1e-3)
+    assert any(not torch.equal(own[key], other[key]) for key in own)
+    assert read_options(tmp_path / "demo")["weights"] == "epoch latest, 0.25 of first, float16"
+
+    wider = options()
+    wider.netG = "resnet_9blocks"
+    enhancer_folder(tmp_path / "other", wider, netG="resnet_9blocks")
+    assert ship(monkeypatch, run, tmp_path / "two", "--blend", tmp_path / "other", "0.25") == 1
+    assert "so they have no mean" in capsys.readouterr().err
+    assert ship(monkeypatch, run, tmp_path / "two", "--blend", tmp_path / "first", "2") == 2
+    assert not (tmp_path / "two").exists()
+
+
 def test_numbers_of_batches_are_not_halved():
     state = {"norm.running_mean": torch.ones(2), "norm.num_batches_tracked": torch.tensor(70_000)}
     assert [value.dtype for value in ship_weights.half(state).values()] == [torch.float16, torch.int64]
@@ -228,7 +249,7 @@ def test_the_demo_weights_brighten_a_dark_photograph():
 @pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="not a git checkout")
 def test_git_keeps_the_demo_weights_and_no_others():
     weights = {path.name for path in DEMO.glob("*.pth")}
-    kept = [f"saves/demo/{name}" for name in (*weights, *RECORDS, "README.md", "losses.jsonl", "validation.jsonl")]
+    kept = [f"saves/demo/{name}" for name in (*weights, *RECORDS, "README.md", "losses.jsonl")]
     others = ("saves/my_run/latest_net_G_A.pth", "saves/demo/latest_net_D_A.pth", "saves/demo/latest_enhancer.onnx")
     asked = "\n".join([*kept, "saves/README.md", *others])
     command = ["git", "check-ignore", "--no-index", "--stdin"]
