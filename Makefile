@@ -121,11 +121,13 @@ test: install
 	$(RUN) -m ruff format --check --extend-exclude "$(ENV)" .
 	$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_FLAGS)
 
+# A line that names $(MAKE) itself would run even under make -n.
+AGAIN := $(MAKE)
 gpu:
 	@for python in $(RUN) python3 python; do \
 		"$$python" $(HAS_TORCH) && exec "$$python" -m benchmarks.gpu $(GPU_FLAGS); \
 	done; \
-	$(MAKE) install && exec $(RUN) -m benchmarks.gpu $(GPU_FLAGS)
+	$(AGAIN) install && exec $(RUN) -m benchmarks.gpu $(GPU_FLAGS)
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache __pycache__ */__pycache__ */*/__pycache__ */*/*/__pycache__

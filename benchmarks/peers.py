@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from util.errors import run_command
-from util.files import write_text
+from util.files import make_folder, write_text
 from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 from util.image_io.references import References
@@ -44,6 +44,7 @@ def main():
     means = {key: sum(values[key] for values in images.values()) / len(images) for key in images[paths[0].stem]}
     report = {"method": given.method or Path(given.results).name, "means": means, "images": images}
     if given.out:
+        make_folder(Path(given.out).parent)
         write_text(Path(given.out), json.dumps(report, indent=1) + "\n")
 
     columns = {**COLUMNS, **({"lpips": "LPIPS"} if given.lpips else {})}

@@ -27,7 +27,7 @@ def enhance(*flags, dataroot="low", weights="of epoch 1"):
     results = OutputFolder(opt, images, weights)
     missing = results.missing()
     for sample in images.samples(missing):
-        results.add(sample, {"fake_B": sample["A"][0] / 2 + 0.5}, 0.1)
+        results.add(sample, {"fake_B": sample["A"][0] / 2 + 0.5}, lambda: 0.1)
     return [images.paths[index].as_posix() for index in missing], results.finish("title", {}, 100)[0]
 
 
