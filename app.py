@@ -29,10 +29,10 @@ from models.inference.runner import Inference
 from options.command_line import Parser, gpu_list, port, positive
 from options.test_options import TestOptions
 from util.checkpoint import net_file
-from util.device import select_device
+from util.device import select_device, to_host
 from util.errors import UsageError, WorkError, run_command
 from util.image_io.finding import EXTENSIONS, results_folder
-from util.results.image_files import ImageFiles
+from util.results.image_files import ImageFiles, prepared
 
 UPLOADS = "GRADIO_TEMP_DIR"  # names the folder of all that comes in and goes out
 KEPT = 24 * 3600  # seconds after which an upload is removed; results go with their user's session
@@ -95,8 +95,11 @@ def enhance(opt, uploads, weights, strength, output_format, progress):
             if "error" in sample:
                 raise sample["error"]
             fake_B, _, _ = inference(sample["A"])
-            files.write_previews(name, files.write(sample, {"fake_B": fake_B[0]}))
-            results[name] = (files.path(name, "fake_B"), *files.shown(name))
+            stages, arrived = to_host(prepared(settings, sample, {"fake_B": fake_B[0]}))
+            arrived()
+            record = {"name": name, "input": files.input_name(sample)}
+            files.write_previews(record, files.write(sample, stages))
+            results[name] = (files.path(name, "fake_B"), *files.shown(record))
         except WorkError as error:
             problems.append(str(error))
     return kept, results, [without_folders(line, opt, folder) for line in [*images.notices, *problems]]
