@@ -179,7 +179,7 @@ def test_weights_strength_and_format_are_those_of_the_page(images):
     kept, results, problems = app.enhance(opt, files, "demo", 0, "tiff", Progress())
     assert list(results) == ["0000_cup", "cat", "0002_cup"] and problems == []
     file, before, after = results["cat"]
-    assert [shown.suffix for shown in (file, before, after)] == [".tiff", ".png", ".webp"]  # browsers do not show a TIFF
+    assert [shown.suffix for shown in (file, before, after)] == [".tiff", ".png", ".webp"]  # as browsers show them
     with Image.open(file) as result, Image.open(images / "cat.png") as given:
         assert np.array_equal(np.asarray(result), np.asarray(given))  # none of the enhanced image
     folder = Path(kept.name)
