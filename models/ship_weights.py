@@ -18,7 +18,6 @@ import numpy as np
 from data.demo_dataset import dark_photographs
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
-from options.command_line import fraction
 from util.checkpoint import OPTIONS_TXT, cpu_state_dict, net_file, read_options, save_options
 from util.device import select_device
 from util.errors import UsageError, WorkError, run_command
@@ -198,6 +197,16 @@ def _images(folder):
     return map(open_rgb, find_images(folder))
 
 
+def _share(text):
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1
+    if not 0 <= share <= 1:
+        raise UsageError(f"--blend DIR {text}: the share is a number from 0 to 1")
+    return share
+
+
 def main():
     """Run the command on `sys.argv`; return its exit status."""
     parser = argparse.ArgumentParser(
@@ -224,10 +233,7 @@ def main():
                 raise UsageError("a folder has an empty name; name one, for example saves/demo")
         images, blend = _images(arguments.pictures), arguments.blend
         if blend:
-            try:
-                blend = blend[0], fraction(blend[1])
-            except argparse.ArgumentTypeError as error:
-                raise UsageError(f"--blend {' '.join(blend)}: {error}") from None
+            blend = blend[0], _share(blend[1])
         difference = ship(arguments.run, arguments.target, images, arguments.epoch, arguments.ema, blend)
         megabytes = sum(file.stat().st_size for file in Path(arguments.target).glob("*.pth")) / 1e6
         print(f"{arguments.target}: {megabytes:.1f} MB; differs from full precision by {difference}/255 at most")

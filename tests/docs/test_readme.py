@@ -38,6 +38,7 @@ SMALLER = {
     "venv": "--without-pip",
     "benchmarks.differences": "--width 32 --leave_out compile amp",
     "benchmarks.run": "--device cpu --ngf 16",
+    "benchmarks.engines": "--name demo --size 24 16 --rounds 1",
 }
 # What `make -n` has to show.
 TARGETS = {
@@ -109,6 +110,7 @@ def box(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.run.ceilings", lambda device: {"fp32": 1, "bf16": 1, "copy": 1})
     monkeypatch.setattr("benchmarks.run.measure_loading", lambda: {"plain": 1, "cached": 1})
     monkeypatch.setattr("data.demo_dataset.TEST_SIZE", 64)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # benchmarks.engines sets it, which ends here
     monkeypatch.setattr("docs.gallery.take", lambda folder, output: None)  # see test_doc_images.py
 
 
