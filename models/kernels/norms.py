@@ -10,13 +10,16 @@ SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing
 class InstanceNorm(nn.InstanceNorm2d):
     """Instance norm without parameters or statistics; at inference on a CPU it may overwrite its input.
 
-    There, PyTorch's own takes a tenth of the time of all networks. Exported files keep the operation that other
-    programs know.
+    There, PyTorch's own takes a tenth of the time of all networks. On a GPU, channels last stay in their layout, in
+    training for one image at a time alone: of several, each would be normed by itself, in many more launches. Exported
+    files keep the operation that other programs know.
     """
 
     def forward(self, x):
-        if x.is_cuda or torch.jit.is_tracing():
+        if torch.jit.is_tracing() or (x.is_cuda and torch.is_grad_enabled() and len(x) > 1):
             return super().forward(x)
+        if x.is_cuda:
+            return each_normed(x, self.eps)
         if torch.is_grad_enabled():
             return each_normed(x, self.eps)
         if x.is_contiguous() or x.dtype in (torch.float16, torch.bfloat16):

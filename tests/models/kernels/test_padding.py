@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.kernels.padding import ReflectionPad2d
+from models.kernels.padding import ReflectionPad2d, reflected
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
@@ -22,6 +22,14 @@ def test_values_and_gradients(size, padding, layout):
     torch.testing.assert_close(gradient, torch.autograd.grad(expected, x, weights)[0])
     assert gradient.is_contiguous(memory_format=layout) and torch.equal(given, weights)
     assert torch.autograd.gradcheck(ReflectionPad2d(padding), x)
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+def test_channels_last_stay_so_as_on_a_gpu(padding):
+    x = torch.randn(2, 3, 4, 9).contiguous(memory_format=torch.channels_last)
+    found = reflected(x, padding)
+    assert torch.equal(found, torch.nn.ReflectionPad2d(padding)(x))
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_autocast_on_a_cpu_keeps_16_bits():
