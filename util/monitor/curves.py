@@ -6,6 +6,7 @@ draws them again from a run's log, at any time.
 """
 
 import sys
+from functools import partial
 
 import numpy as np
 
@@ -29,28 +30,27 @@ def draw_curves(records, folder):
     from matplotlib.figure import Figure  # imported where it is used: it takes most of a second
 
     folder = make_folder(folder)
-    # One figure with fixed margins for all curves: training waits while they are drawn.
-    axes = Figure(figsize=(6, 3.2), dpi=100).add_axes((0.11, 0.15, 0.86, 0.75))
     images = np.array([record["pictures"] for record in records])
+    window = max(1, len(images) // 20)
+    # One figure with fixed margins, whose lines move: training waits while the curves are drawn.
+    axes = Figure(figsize=(6, 3.2), dpi=100).add_axes((0.11, 0.15, 0.86, 0.75), xlabel="images", ylabel="loss")
+    axes.grid(alpha=0.3)
+    (line,) = axes.plot(images, images, linewidth=0.8, alpha=0.35 if window > 1 else 1, color="tab:blue")
+    if window > 1:
+        (mean,) = axes.plot(images[window - 1 :], images[window - 1 :], color="tab:blue", label=f"mean of {window}")
+        axes.legend(frameon=False, loc="upper right")
     paths = []
     for name in records[-1]["losses"]:
         values = np.array([record["losses"].get(name, np.nan) for record in records])
+        line.set_ydata(values)
+        if window > 1:
+            mean.set_ydata(np.convolve(values, np.full(window, 1 / window), mode="valid"))
+        axes.set_title(name)
+        axes.relim()
+        axes.autoscale()
         paths.append(folder / f"{name}.png")
-        _draw(axes, name, images, values)
-        write_file(paths[-1], axes.figure.savefig)
+        write_file(paths[-1], partial(axes.figure.savefig, pil_kwargs={"compress_level": 1}))
     return paths
-
-
-def _draw(axes, name, images, values):
-    window = max(1, len(values) // 20)
-    axes.clear()
-    axes.plot(images, values, linewidth=0.8, alpha=0.35 if window > 1 else 1, color="tab:blue")
-    if window > 1:
-        mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
-        axes.plot(images[window - 1 :], mean, color="tab:blue", label=f"mean of {window}")
-        axes.legend(frameon=False, loc="upper right")
-    axes.set(title=name, xlabel="images", ylabel="loss")
-    axes.grid(alpha=0.3)
 
 
 def main():
