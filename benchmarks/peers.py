@@ -16,7 +16,7 @@ from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 from util.image_io.references import References
 from util.metrics.external import ExternalMetric
-from util.metrics.scores import matched_mean, psnr, ssim
+from util.metrics.scores import matched_mean, means, psnr, ssim
 
 COLUMNS = {
     "psnr": "PSNR",
@@ -41,15 +41,15 @@ def main():
     references = References(given.references, paths, given.results)
     lpips = ExternalMetric("lpips", "cpu") if given.lpips else None
     images = {path.stem: measure(open_rgb(path), path, references, lpips) for path in paths}
-    means = {key: sum(values[key] for values in images.values()) / len(images) for key in images[paths[0].stem]}
-    report = {"method": given.method or Path(given.results).name, "means": means, "images": images}
+    columns = {**COLUMNS, **({"lpips": "LPIPS"} if given.lpips else {})}
+    mean = means(columns, images.values())
+    report = {"method": given.method or Path(given.results).name, "means": mean, "images": images}
     if given.out:
         make_folder(Path(given.out).parent)
         write_text(Path(given.out), json.dumps(report, indent=1) + "\n")
 
-    columns = {**COLUMNS, **({"lpips": "LPIPS"} if given.lpips else {})}
     print(f"| {len(images)} images | {' | '.join(columns.values())} |\n{'|---' * (len(columns) + 1)}|")
-    print(f"| {report['method']} | {' | '.join(cell(key, means[key]) for key in columns)} |")
+    print(f"| {report['method']} | {' | '.join(cell(key, mean[key]) for key in columns)} |")
     return 0
 
 

@@ -24,6 +24,7 @@ from util.image_io.finding import find_images
 from util.image_io.reading import open_rgb
 from util.image_io.references import References
 from util.metrics.measurement import Measurement
+from util.metrics.scores import means
 from util.stages import PARTS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,7 +154,7 @@ def measure(folder, low, high, ema):
         if problem:
             raise WorkError(problem)
         found.append(values)
-    return {metric: sum(values[metric] for values in found) / len(found) for metric in found[0]}
+    return means(measurement.metrics, found)
 
 
 def table(report):

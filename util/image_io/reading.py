@@ -18,7 +18,7 @@ from util.image_io.tensors import alpha_channel, each_channel, is_deep, is_gray,
 
 _ORDINARY = (OSError, SyntaxError, ValueError, EOFError)  # what PIL raises on purpose: the message is enough
 
-_SHOWN_BY_BROWSERS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}  # by PIL's names: endings
+SHOWN_BY_BROWSERS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}  # by PIL's names: endings
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -182,4 +182,4 @@ def _shown_as(image, metadata):
     # An image that was turned has no format. One moves; the colours of others a browser would take for different ones.
     if image.mode == "CMYK" or getattr(image, "is_animated", False) or image.info.get("icc_profile") != metadata.icc:
         return None
-    return _SHOWN_BY_BROWSERS.get(image.format)
+    return SHOWN_BY_BROWSERS.get(image.format)

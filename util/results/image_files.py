@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from util.files import make_folder, write_file
-from util.image_io.reading import read_image
+from util.image_io.reading import SHOWN_BY_BROWSERS, read_image
 from util.image_io.tensors import to_image
 from util.image_io.writing import as_written, write_image
 from util.results.kept import is_lossy
@@ -14,7 +14,6 @@ from util.stages import STAGES, viewable
 
 SAVED_STAGES = ("pre_A", "mask")  # with --save_stages
 PREVIEW_SIDE = 2048  # pixels; larger images are shown smaller on the page
-SHOWN_BY_BROWSERS = ("png", "jpg", "webp")
 
 
 def prepared(opt, sample, stages):
@@ -113,7 +112,7 @@ class ImageFiles:
         """Write input and result (PIL images) for the page where the files are too large, or not for browsers."""
         for (stage, file), image in zip(self.compared(record).items(), images, strict=True):
             path = self._preview(record["name"], stage)
-            if file.suffix[1:] in SHOWN_BY_BROWSERS and max(image.size) <= PREVIEW_SIDE:
+            if file.suffix[1:] in SHOWN_BY_BROWSERS.values() and max(image.size) <= PREVIEW_SIDE:
                 path.unlink(missing_ok=True)
                 continue
             small = image.copy()

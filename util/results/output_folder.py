@@ -109,8 +109,7 @@ class OutputFolder(Results):
 
     def _record(self, known, seconds, images):
         images()
-        if (took := seconds()) is not None:
-            self.seconds.append(took)
+        self.seconds.append(seconds())
         return known
 
     def _append(self, record):
