@@ -40,8 +40,9 @@ MOST_USED = ("", "--amp bf16")
 BEST = "--amp bf16 --channels_last"
 ON_A_GPU = {  # the most important ones first; on a CPU, images have their channels last in any case
     "training": (
-        *("", BEST, "--amp bf16", f"{BEST} --compile", "--channels_last", f"{BEST} --checkpoint_activations"),
-        *("--checkpoint_activations", "--amp fp16 --channels_last", "--compile"),
+        *("", BEST, f"{BEST} --cuda_graph", "--amp bf16", "--amp bf16 --cuda_graph", f"{BEST} --compile"),
+        *("--channels_last", f"{BEST} --checkpoint_activations", "--checkpoint_activations"),
+        *("--amp fp16 --channels_last", "--compile"),
     ),
     "inference": (
         *("", BEST, "--amp bf16", f"{BEST} --compile", "--channels_last", "--amp fp16 --channels_last", "--tile 64"),
@@ -126,7 +127,7 @@ def measure(case, device, ngf, batch, repeats, count=True):
         ceilings.append(sum(around) / 2)
     memory = peak(device) - before  # of a later step, whose optimizers have their state already
     counted = {"needed": None, "done": None, "bytes": None}
-    if count and "--compile" not in case.switches:
+    if count and not {"--compile", "--cuda_graph"} & {*case.switches.split()}:
         counted = _counted(work)
     return {"seconds": seconds, "ceilings": ceilings, "first": first, "memory": memory, **counted}
 
