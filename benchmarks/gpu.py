@@ -5,6 +5,7 @@ found so far lies in the folder --out at any moment: tests.log, speed.json, and 
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +35,7 @@ def main():
 
     end = start + 60 * given.minutes
     tests = [sys.executable, "-u", "-m", "pytest", "-m", "cuda", TESTED, "-v", "--tb=short", "-p", "no:cacheprovider"]
-    passed = _run(tests, start + 60 * given.minutes * FOR_TESTS, out / "tests.log") == 0
+    passed = _run(tests, start + 60 * given.minutes * FOR_TESTS, out / "tests.log", signal.SIGINT) == 0
     print(f"tests {'passed' if passed else 'FAILED'} after {perf_counter() - start:.0f} s; benchmark", flush=True)
 
     minutes = (end - RESERVE - perf_counter()) / 60
@@ -44,9 +45,9 @@ def main():
     return 0 if passed and measured else 1
 
 
-def _run(command, end, log):
+def _run(command, end, log, ended_by=signal.SIGKILL):
     """Run a command until the clock shows ``end``, its output shown and kept in a file; its status."""
-    with log.open("w") as file, started(command, end, subprocess.STDOUT) as process:
+    with log.open("w") as file, started(command, end, subprocess.STDOUT, ended_by) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
             file.write(line)

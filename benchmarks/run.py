@@ -118,15 +118,18 @@ def _one_after_another(todo, given, end):
 
 
 @contextlib.contextmanager
-def started(command, end, stderr):
-    """A process whose output is read line by line; it and what it started end when the clock shows ``end``."""
+def started(command, end, stderr, ended_by=signal.SIGKILL):
+    """A process whose output is read line by line; when the clock shows ``end``, a signal ends it and what it started.
 
-    def stop():
+    Of tests, SIGINT: pytest then still says why some have failed.
+    """
+
+    def stop(by=signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, by)
 
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, start_new_session=True)
-    timer = Timer(min(end - perf_counter(), TIMEOUT_MAX), stop)
+    timer = Timer(min(end - perf_counter(), TIMEOUT_MAX), stop, [ended_by])
     timer.start()
     try:
         yield process

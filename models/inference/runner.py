@@ -109,7 +109,7 @@ class Inference:
         return torch.autocast(self.device.type, self.amp, enabled=self.amp is not None)
 
     def _placed(self, low):
-        if self.device.type == "cuda":  # from pinned memory the copy waits for nothing
+        if self.device.type == "cuda" and not low.is_cuda:  # from pinned memory the copy waits for nothing
             low = low.pin_memory().to(self.device, non_blocking=True)
         return self.enhancer.placed(low).contiguous(memory_format=self.format)
 

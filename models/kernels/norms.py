@@ -3,6 +3,12 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd.function import once_differentiable
+
+try:  # PyTorch brings Triton where it brings CUDA, but not on Windows
+    from models.kernels import coefficients
+except ImportError:
+    coefficients = None
 
 SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing digits that count
 
@@ -10,17 +16,16 @@ SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing
 class InstanceNorm(nn.InstanceNorm2d):
     """Instance norm without parameters or statistics; at inference on a CPU it may overwrite its input.
 
-    There, PyTorch's own takes a tenth of the time of all networks. On a GPU, channels last stay in their layout, in
-    training for one image at a time alone: of several, each would be normed by itself, in many more launches. Exported
-    files keep the operation that other programs know.
+    There, PyTorch's own takes a tenth of the time of all networks. Channels last stay in their layout. Exported files
+    keep the operation that other programs know.
     """
 
     def forward(self, x):
-        if torch.jit.is_tracing() or (x.is_cuda and torch.is_grad_enabled() and len(x) > 1):
+        if torch.jit.is_tracing():
             return super().forward(x)
-        if x.is_cuda:
-            return each_normed(x, self.eps)
-        if torch.is_grad_enabled():
+        if x.is_cuda and len(x) > 1 and not x.is_contiguous():
+            return by_statistics(x, self)
+        if x.is_cuda or torch.is_grad_enabled():
             return each_normed(x, self.eps)
         if x.is_contiguous() or x.dtype in (torch.float16, torch.bfloat16):
             return F.group_norm(x, self.num_features, eps=self.eps)  # groups of one channel each
@@ -51,12 +56,15 @@ class LayerInstanceNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x):
+        if x.is_cuda and not torch.jit.is_tracing():
+            # PyTorch's group norm gives each image to a single one of a GPU's multiprocessors.
+            if coefficients is None or torch.compiler.is_compiling():
+                return by_statistics(x, self)
+            return LayerInstanceNormed.apply(x, self.instance_gain, self.layer_gain, self.bias, self.eps)
         narrow = x.dtype in (torch.float16, torch.bfloat16)
-        if x.is_cuda or narrow or torch.is_grad_enabled() or torch.jit.is_tracing():
+        if narrow or torch.is_grad_enabled() or torch.jit.is_tracing():
             instance = each_normed(x, self.eps, self.instance_gain, self.bias)
-            gain = self.layer_gain.to(x.dtype) if x.is_cuda else self.layer_gain
-            with torch.autocast(x.device.type, enabled=False):  # a GPU's computes group norms in single precision
-                return instance + F.group_norm(x, 1, gain, eps=self.eps)
+            return instance + F.group_norm(x, 1, self.layer_gain, eps=self.eps)
         scale, shift = self.coefficients(*channel_statistics(x))
         return torch.addcmul(shift, x, scale, out=x)
 
@@ -71,6 +79,44 @@ class LayerInstanceNorm(nn.Module):
 
 
 IMAGE_NORMS = (InstanceNorm, LayerInstanceNorm)  # those that go by the image at hand, the whole of it
+
+
+class LayerInstanceNormed(torch.autograd.Function):
+    """(N, C, H, W), two gains and biases (C,) -> (N, C, H, W) on a GPU."""
+
+    @staticmethod
+    def forward(ctx, x, instance_gain, layer_gain, bias, eps):
+        wide = _wide(x)
+        variance, mean = torch.var_mean(wide, (2, 3), correction=0, keepdim=True)
+        scale, shift = coefficients.forward(mean, variance, instance_gain, layer_gain, bias, eps)
+        ctx.save_for_backward(x, mean, variance, instance_gain, layer_gain)
+        ctx.eps = eps
+        return torch.addcmul(shift, wide, scale).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        x, mean, variance, instance_gain, layer_gain = ctx.saved_tensors
+        wide, dy = _wide(x), _wide(gradient)
+        dy_sum, dy_x_sum = (values.sum((2, 3), keepdim=True) for values in (dy, dy * wide))
+        found = coefficients.backward(
+            mean, variance, instance_gain, layer_gain, dy_sum, dy_x_sum, x[0, 0].numel(), ctx.eps
+        )
+        of_dy, of_x, constant = found[:3]
+        dx = torch.addcmul(torch.addcmul(constant, wide, of_x), dy, of_dy).to(x.dtype)
+        return dx, *found[3:].sum((1, 3, 4)), dy_sum.sum((0, 2, 3)), None
+
+
+def _wide(x):
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def by_statistics(x, norm):
+    """A norm with gradients by what its ``coefficients`` are, in the layout and the precision of (N, C, H, W)."""
+    wide = _wide(x)
+    variance, mean = torch.var_mean(wide, (2, 3), correction=0, keepdim=True)
+    scale, shift = norm.coefficients(mean, variance)
+    return torch.addcmul(shift, wide, scale).to(x.dtype)
 
 
 def each_normed(x, eps, weight=None, bias=None):

@@ -12,18 +12,14 @@ class ReflectionPad2d(nn.ReflectionPad2d):
     """(N, C, H, W) -> (N, C, H + 2 p, W + 2 p), as PyTorch's own, in the precision and the layout of the maps.
 
     On a CPU, autocast pads in single precision, so that each layer around would have to convert; and the gradient of
-    channels last takes twice as long. On a GPU, PyTorch's own turns channels last into planes, also at inference.
+    channels last takes twice as long. On a GPU, PyTorch's own turns channels last into planes.
     """
 
     def forward(self, x):
         elsewhere = torch.jit.is_tracing() or torch.compiler.is_compiling()
         if elsewhere or not x.is_contiguous(memory_format=torch.channels_last):
             return super().forward(x)
-        if x.is_cuda and not torch.is_grad_enabled():
-            return reflected(x, self.padding[0])
-        if x.device.type != "cpu":
-            return super().forward(x)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             return _Reflected.apply(x, self.padding[0])
 
 
@@ -46,7 +42,7 @@ class _Reflected(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, padding):
         ctx.padding = padding
-        return F.pad(x, [padding] * 4, "reflect")
+        return F.pad(x, [padding] * 4, "reflect") if x.device.type == "cpu" else reflected(x, padding)
 
     @staticmethod
     @once_differentiable

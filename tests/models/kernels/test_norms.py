@@ -1,10 +1,17 @@
 """Norms: what the sum of instance and layer norm computes, in each of its ways, and what it keeps."""
 
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from models.inference.tiles import Stored, normed
-from models.kernels.norms import InstanceNorm, LayerInstanceNorm
+from models.kernels import norms
+from models.kernels.norms import InstanceNorm, LayerInstanceNorm, by_statistics
 from models.networks.layers import NORMS, norm_layer
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -53,6 +60,54 @@ def test_gradients(layout):
     expected = torch.autograd.grad((by_definition(norm, x) * weights).sum(), inputs)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+
+
+def test_the_kernels_of_a_gpu():
+    """Triton interprets them on a CPU, if it is told so before anything imports it."""
+    pytest.importorskip("triton")
+    command = [sys.executable, "-c", "import test_norms; test_norms.check_kernels()"]
+    folders = os.pathsep.join(map(str, (Path(__file__).parent, *sys.path)))
+    subprocess.run(command, env={**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": folders}, check=True)
+
+
+def check_kernels():
+    for layout in LAYOUTS:
+        norm, x = filled(), maps(torch.float).contiguous(memory_format=layout).requires_grad_()
+        found = norms.LayerInstanceNormed.apply(x, norm.instance_gain, norm.layer_gain, norm.bias, norm.eps)
+        assert found.is_contiguous(memory_format=layout)
+        _check_against_the_definition(norm, x, found)
+
+
+@pytest.mark.parametrize("kind", [InstanceNorm, LayerInstanceNorm])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_by_statistics(kind, layout):
+    norm, x = kind(5), maps(torch.float).contiguous(memory_format=layout).requires_grad_()
+    found = by_statistics(x, norm)
+    torch.testing.assert_close(found, norm(x), atol=1e-5, rtol=1e-5)
+    assert found.is_contiguous(memory_format=layout)
+    (gradient,) = torch.autograd.grad(found.square().sum(), x)
+    torch.testing.assert_close(gradient, torch.autograd.grad(norm(x).square().sum(), x)[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float, 1e-5), (torch.bfloat16, 0.02)])
+def test_on_a_gpu(dtype, tolerance, layout):
+    norm, x = filled().cuda(), maps(torch.float).to("cuda", dtype).contiguous(memory_format=layout).requires_grad_()
+    found = norm(x)
+    assert found.dtype == dtype and found.is_contiguous(memory_format=layout)
+    _check_against_the_definition(norm, x, found, tolerance)
+
+
+def _check_against_the_definition(norm, x, found, tolerance=1e-5):
+    """Values and gradients, relative to double precision."""
+    exact, wide = copy.deepcopy(norm).double(), x.detach().double().requires_grad_()
+    expected = by_definition(exact, wide)
+    weights = torch.randn_like(found)
+    gradients = torch.autograd.grad((found * weights).sum(), (x, *norm.parameters()))
+    true = torch.autograd.grad((expected * weights.double()).sum(), (wide, *exact.parameters()))
+    for one, other in zip((found, *gradients), (expected, *true), strict=True):
+        assert (one.double() - other).norm() < tolerance * other.norm()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

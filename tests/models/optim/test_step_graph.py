@@ -43,7 +43,6 @@ def test_inputs_of_another_size_are_not_read_from_a_graph():
     [
         ("--gpu_ids -1", "not with a CPU"),
         ("--amp fp16", "take bf16"),
-        ("--preprocess none", "choose a --preprocess that crops"),
         ("--checkpoint_activations", "not with --checkpoint_activations"),
         ("--recipe released", "not with text without gradient"),
     ],
