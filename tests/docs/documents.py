@@ -5,7 +5,7 @@ import re
 from commands import ROOT
 
 TWIN = ".zh-CN.md"
-PLACES = ("*.md", "docs/*.md", "saves/README.md", "saves/demo/README.md", "dataset/README.md")
+PLACES = ("*.md", "docs/*.md", "saves/README.md", "saves/demo/README.md", "saves/nerco/README.md", "dataset/README.md")
 TEXTS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for place in PLACES

@@ -7,7 +7,11 @@ import pytest
 
 from documents import BLOCK, ENGLISH, HOW_TO, PAIRS, TEXTS, TWIN, anchors, headings, links, resolve, spans
 
-ONE_LANGUAGE = {HOW_TO, "saves/demo/README.md"}  # for those who write code; and the card, whose pages have twins
+ONE_LANGUAGE = {
+    HOW_TO,
+    "saves/demo/README.md",
+    "saves/nerco/README.md",
+}  # for code; cards
 BOTH_IN_ONE = {"saves/README.md", "dataset/README.md"}
 
 NUMBER = r"\d+(?:\.\d+)*"

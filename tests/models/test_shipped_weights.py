@@ -13,12 +13,13 @@ from commands import ROOT
 from data.demo_dataset import dark_photographs
 from models import create_model, ship_weights
 from models.enhancer import NETWORKS, Enhancer
+from models.networks.generators import with_one_copy
 from options.train_options import TrainOptions
 from sample_images import enhancer_folder, levels, photograph
 from util.checkpoint import net_file, read_options, read_state_dict
 from util.errors import WorkError
 
-DEMO = ROOT / "saves" / "demo"
+COMING_WITH_THE_PROJECT = [ROOT / "saves" / name for name in ("demo", "nerco")]
 RECORDS = {"train_opt.json", "train_opt.txt", "loss_log.txt"}
 SHIPPED = {net_file("latest", net) for net in NETWORKS} | RECORDS
 
@@ -98,6 +99,16 @@ def test_weights_are_averaged_with_those_of_another_folder(run, tmp_path, monkey
             torch.testing.assert_close(value.float(), own[key] * 0.75 + other[key] * 0.25, atol=1e-3, rtol=1e-3)
     assert any(not torch.equal(own[key], other[key]) for key in own)
     assert read_options(tmp_path / "demo")["weights"] == "epoch latest, 0.25 of first, float16"
+
+    bare = options()
+    bare.ablate = ["mask", "nrn"]  # its enhancer was given the image twice
+    run_folder(tmp_path / "bare", bare)
+    assert ship(monkeypatch, run, tmp_path / "demo", "--blend", tmp_path / "bare", "1") == 0
+    shipped, other = (read_state_dict(tmp_path / name, "latest", "G_A") for name in ("demo", "bare"))
+    for key, value in with_one_copy(other).items():
+        torch.testing.assert_close(shipped[key].float(), value, atol=1e-3, rtol=1e-3)
+    shipped, own = (read_state_dict(tmp_path / name, "latest", "Pre") for name in ("demo", "run"))
+    assert all(torch.equal(shipped[key], value.half()) for key, value in own.items())
 
     wider = options()
     wider.netG = "resnet_9blocks"
@@ -227,17 +238,19 @@ def test_training_cannot_go_on_from_shipped_weights(run, tmp_path):
         create_model(opt).setup(opt)
 
 
-def test_the_demo_weights_are_small_and_without_places():
-    assert sum(path.stat().st_size for path in DEMO.rglob("*") if path.is_file()) <= 25e6
-    networks = Enhancer.from_checkpoint(DEMO, device="cpu").networks()
-    weights = {path.name for path in DEMO.glob("*.pth")}
+@pytest.mark.parametrize("folder", COMING_WITH_THE_PROJECT)
+def test_weights_are_small_and_without_places(folder):
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 25e6
+    networks = Enhancer.from_checkpoint(folder, device="cpu").networks()
+    weights = {path.name for path in folder.glob("*.pth")}
     assert weights == {net_file("latest", net) for net in networks}
-    assert {path.name for path in DEMO.iterdir()} >= RECORDS
-    assert not [value for value in read_options(DEMO).values() if isinstance(value, str) and value.startswith("/")]
+    assert {path.name for path in folder.iterdir()} >= RECORDS
+    assert not [value for value in read_options(folder).values() if isinstance(value, str) and value.startswith("/")]
 
 
-def test_the_demo_weights_brighten_a_dark_photograph():
-    enhancer = Enhancer.from_checkpoint(DEMO, device="cpu")
+@pytest.mark.parametrize("folder", COMING_WITH_THE_PROJECT)
+def test_weights_brighten_a_dark_photograph(folder):
+    enhancer = Enhancer.from_checkpoint(folder, device="cpu")
     _, dark = next(dark_photographs(seed=0, scenes=["coffee"]))
     dark.thumbnail((240, 240))
     enhanced = enhancer.enhance(dark)
@@ -247,9 +260,12 @@ def test_the_demo_weights_brighten_a_dark_photograph():
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="not a git checkout")
-def test_git_keeps_the_demo_weights_and_no_others():
-    weights = {path.name for path in DEMO.glob("*.pth")}
-    kept = [f"saves/demo/{name}" for name in (*weights, *RECORDS, "README.md", "losses.jsonl")]
+def test_git_keeps_these_weights_and_no_others():
+    kept = [
+        f"saves/{folder.name}/{name}"
+        for folder in COMING_WITH_THE_PROJECT
+        for name in (*(path.name for path in folder.glob("*.pth")), *RECORDS, "README.md", "losses.jsonl")
+    ]
     others = ("saves/my_run/latest_net_G_A.pth", "saves/demo/latest_net_D_A.pth", "saves/demo/latest_enhancer.onnx")
     asked = "\n".join([*kept, "saves/README.md", *others])
     command = ["git", "check-ignore", "--no-index", "--stdin"]
