@@ -1,14 +1,12 @@
 """Norms of feature maps, and the statistics that they need."""
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.autograd.function import once_differentiable
 
-try:  # PyTorch brings Triton where it brings CUDA, but not on Windows
-    from models.kernels import coefficients
-except ImportError:
-    coefficients = None
+from util.precision import full
 
 SUMMED_PIXELS = 2**15  # of which single precision adds up values without losing digits that count
 
@@ -58,9 +56,9 @@ class LayerInstanceNorm(nn.Module):
     def forward(self, x):
         if x.is_cuda and not torch.jit.is_tracing():
             # PyTorch's group norm gives each image to a single one of a GPU's multiprocessors.
-            if coefficients is None or torch.compiler.is_compiling():
+            if torch.compiler.is_compiling() or fused_sum() is None:
                 return by_statistics(x, self)
-            return LayerInstanceNormed.apply(x, self.instance_gain, self.layer_gain, self.bias, self.eps)
+            return fused_sum()(x, self.instance_gain, self.layer_gain, self.bias, self.eps)
         narrow = x.dtype in (torch.float16, torch.bfloat16)
         if narrow or torch.is_grad_enabled() or torch.jit.is_tracing():
             instance = each_normed(x, self.eps, self.instance_gain, self.bias)
@@ -81,42 +79,26 @@ class LayerInstanceNorm(nn.Module):
 IMAGE_NORMS = (InstanceNorm, LayerInstanceNorm)  # those that go by the image at hand, the whole of it
 
 
-class LayerInstanceNormed(torch.autograd.Function):
-    """(N, C, H, W), two gains and biases (C,) -> (N, C, H, W) on a GPU."""
+@cache
+def fused_sum():
+    """The function of models/kernels/layer_instance.py, or None where Triton cannot build it.
 
-    @staticmethod
-    def forward(ctx, x, instance_gain, layer_gain, bias, eps):
-        wide = _wide(x)
-        variance, mean = torch.var_mean(wide, (2, 3), correction=0, keepdim=True)
-        scale, shift = coefficients.forward(mean, variance, instance_gain, layer_gain, bias, eps)
-        ctx.save_for_backward(x, mean, variance, instance_gain, layer_gain)
-        ctx.eps = eps
-        return torch.addcmul(shift, wide, scale).to(x.dtype)
+    PyTorch brings Triton with CUDA, but not on Windows, and Triton needs a C compiler.
+    """
+    try:
+        from models.kernels.layer_instance import LayerInstanceNormed
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient):
-        x, mean, variance, instance_gain, layer_gain = ctx.saved_tensors
-        wide, dy = _wide(x), _wide(gradient)
-        dy_sum, dy_x_sum = (values.sum((2, 3), keepdim=True) for values in (dy, dy * wide))
-        found = coefficients.backward(
-            mean, variance, instance_gain, layer_gain, dy_sum, dy_x_sum, x[0, 0].numel(), ctx.eps
-        )
-        of_dy, of_x, constant = found[:3]
-        dx = torch.addcmul(torch.addcmul(constant, wide, of_x), dy, of_dy).to(x.dtype)
-        return dx, *found[3:].sum((1, 3, 4)), dy_sum.sum((0, 2, 3)), None
-
-
-def _wide(x):
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+        LayerInstanceNormed.apply(torch.ones(1, 1, 1, 1, device="cuda"), *torch.ones(3, 1, device="cuda"), 1.0)
+    except Exception:  # whatever Triton or a compiler says: PyTorch's own operations do the same in more launches
+        return None
+    return LayerInstanceNormed.apply
 
 
 def by_statistics(x, norm):
     """A norm with gradients by what its ``coefficients`` are, in the layout and the precision of (N, C, H, W)."""
-    wide = _wide(x)
-    variance, mean = torch.var_mean(wide, (2, 3), correction=0, keepdim=True)
+    variance, mean = torch.var_mean(full(x), (2, 3), correction=0, keepdim=True)
     scale, shift = norm.coefficients(mean, variance)
-    return torch.addcmul(shift, wide, scale).to(x.dtype)
+    return torch.addcmul(shift, full(x), scale).to(x.dtype)
 
 
 def each_normed(x, eps, weight=None, bias=None):

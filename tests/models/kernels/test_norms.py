@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from models.inference.tiles import Stored, normed
-from models.kernels import norms
-from models.kernels.norms import InstanceNorm, LayerInstanceNorm, by_statistics
+from models.kernels.norms import InstanceNorm, LayerInstanceNorm, by_statistics, fused_sum
 from models.networks.layers import NORMS, norm_layer
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -71,9 +70,11 @@ def test_the_kernels_of_a_gpu():
 
 
 def check_kernels():
+    from models.kernels.layer_instance import LayerInstanceNormed
+
     for layout in LAYOUTS:
         norm, x = filled(), maps(torch.float).contiguous(memory_format=layout).requires_grad_()
-        found = norms.LayerInstanceNormed.apply(x, norm.instance_gain, norm.layer_gain, norm.bias, norm.eps)
+        found = LayerInstanceNormed.apply(x, norm.instance_gain, norm.layer_gain, norm.bias, norm.eps)
         assert found.is_contiguous(memory_format=layout)
         _check_against_the_definition(norm, x, found)
 
@@ -87,6 +88,11 @@ def test_by_statistics(kind, layout):
     assert found.is_contiguous(memory_format=layout)
     (gradient,) = torch.autograd.grad(found.square().sum(), x)
     torch.testing.assert_close(gradient, torch.autograd.grad(norm(x).square().sum(), x)[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_where_the_kernels_cannot_be_built():
+    assert fused_sum() is None
 
 
 @pytest.mark.cuda

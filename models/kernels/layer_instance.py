@@ -1,11 +1,46 @@
-"""What the sum of an instance norm and a layer norm multiplies channels with and adds to them, in one launch each way.
+"""The sum of an instance norm and a layer norm on a GPU, with what follows for each channel in one launch each way.
 
-Of a training step on a GPU, operations on these few hundred numbers would be two thirds of all launches.
+Of a training step, operations on these few hundred numbers would be two thirds of all launches.
 """
 
 import torch
 import triton
 import triton.language as tl
+from torch.autograd.function import once_differentiable
+
+from util.precision import full
+
+
+class LayerInstanceNormed(torch.autograd.Function):
+    """(N, C, H, W), two gains and biases (C,), epsilon -> (N, C, H, W), in the layout and the precision of the maps."""
+
+    @staticmethod
+    def forward(ctx, x, instance_gain, layer_gain, bias, eps):
+        variance, mean = torch.var_mean(full(x), (2, 3), correction=0, keepdim=True)
+        scale, shift = torch.empty_like(mean), torch.empty_like(mean)  # (N, C, 1, 1) each
+        _on_each_image(_coefficients, mean, variance, instance_gain, layer_gain, bias, scale, shift, eps)
+        ctx.save_for_backward(x, mean, variance, instance_gain, layer_gain)
+        ctx.eps = eps
+        return torch.addcmul(shift, full(x), scale).to(x.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        x, mean, variance, instance_gain, layer_gain = ctx.saved_tensors
+        maps, dy = full(x), full(gradient)
+        dy_sum, dy_x_sum = (values.sum((2, 3), keepdim=True) for values in (dy, dy * maps))
+        found = mean.new_empty(5, *mean.shape)
+        sums = dy_sum, dy_x_sum, found, len(x), x[0, 0].numel()
+        _on_each_image(_gradients, mean, variance, instance_gain, layer_gain, *sums, ctx.eps)
+        of_dy, of_x, constant = found[:3]
+        dx = torch.addcmul(torch.addcmul(constant, maps, of_x), dy, of_dy).to(x.dtype)
+        return dx, *found[3:].sum((1, 3, 4)), dy_sum.sum((0, 2, 3)), None
+
+
+def _on_each_image(kernel, mean, *others):
+    images, channels = mean.shape[:2]
+    with torch.cuda.device_of(mean):
+        kernel[(images,)](mean, *others, channels, block=triton.next_power_of_2(channels))
 
 
 @triton.jit
@@ -23,7 +58,8 @@ def _statistics(mean, variance, instance_gain, layer_gain, channels, eps, block:
 
 
 @triton.jit
-def _forward(mean, variance, instance_gain, layer_gain, bias, scale, shift, channels, eps, block: tl.constexpr):
+def _coefficients(mean, variance, instance_gain, layer_gain, bias, scale, shift, eps, channels, block: tl.constexpr):
+    """What to multiply the channels of an image with, and what to add then."""
     at, real, m, mean_of_all, by_deviation, by_all, gain, gain_of_all = _statistics(
         mean, variance, instance_gain, layer_gain, channels, eps, block
     )
@@ -34,10 +70,11 @@ def _forward(mean, variance, instance_gain, layer_gain, bias, scale, shift, chan
 
 
 @triton.jit
-def _backward(
-    mean, variance, instance_gain, layer_gain, dy_sum, dy_x_sum, found, images, channels, pixels, eps,
+def _gradients(
+    mean, variance, instance_gain, layer_gain, dy_sum, dy_x_sum, found, images, pixels, eps, channels,
     block: tl.constexpr,
 ):  # fmt: skip
+    """Found are what dy and x are multiplied with in dx, what is added then, and the gradients of both gains."""
     at, real, m, mean_of_all, by_deviation, by_all, gain, gain_of_all = _statistics(
         mean, variance, instance_gain, layer_gain, channels, eps, block
     )
@@ -54,31 +91,3 @@ def _backward(
     tl.store(found + 2 * step + at, pull * m + pull_all * mean_of_all - level, real)
     tl.store(found + 3 * step + at, along, real)
     tl.store(found + 4 * step + at, along_all, real)
-
-
-def forward(mean, variance, instance_gain, layer_gain, bias, eps):
-    """Scale and shift, (N, C, 1, 1) each, of channels with these statistics (N, C, 1, 1); the others are (C,)."""
-    images, channels = mean.shape[:2]
-    scale, shift = torch.empty_like(mean), torch.empty_like(mean)
-    block = triton.next_power_of_2(channels)
-    _forward[(images,)](mean, variance, instance_gain, layer_gain, bias, scale, shift, channels, eps, block=block)
-    return scale, shift
-
-
-def backward(mean, variance, instance_gain, layer_gain, dy_sum, dy_x_sum, pixels, eps):
-    """What the gradient of the input is made of, and those of the gains, (5, N, C, 1, 1).
-
-    It is the first times dy, plus the second times x, plus the third; the last two are the gradients of the gain of the
-    instance norm and of the layer norm, image by image.
-
-    Args:
-        dy_sum, dy_x_sum: sums over the pixels of dy, the gradient of the output, and of dy x, (N, C, 1, 1).
-        pixels: of a channel.
-    """
-    images, channels = mean.shape[:2]
-    found = mean.new_empty(5, *mean.shape)
-    block = triton.next_power_of_2(channels)
-    _backward[(images,)](
-        mean, variance, instance_gain, layer_gain, dy_sum, dy_x_sum, found, images, channels, pixels, eps, block=block
-    )
-    return found
