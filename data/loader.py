@@ -1,6 +1,5 @@
 """The batches of training, epoch by epoch, made by worker processes."""
 
-import os
 import random
 import signal
 import sys
@@ -11,6 +10,7 @@ from tqdm import tqdm
 
 from data.unaligned_dataset import UnalignedDataset
 from util import distributed
+from util.device import cores
 from util.errors import WorkError
 
 MIXED_SIZES = "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
@@ -37,7 +37,7 @@ class TrainingData:
             rank=distributed.rank(),
             world=distributed.world_size(),
         )
-        workers = min(opt.num_threads, os.cpu_count() or 1)  # more would only be in each other's way
+        workers = min(opt.num_threads, cores())  # more would only be in each other's way
         self.loader = DataLoader(
             self.dataset,
             batch_sampler=self.sampler,
@@ -87,9 +87,13 @@ def too_many(unreadable, images):
 
 
 def _leave_signals_to_the_main_process(worker):
-    """Ctrl-C reaches the workers, too: they go on, so that the step in progress can be finished and saved."""
+    """Let workers go on, so that the step in progress can be finished and saved.
+
+    Ctrl-C reaches them, too, and so does what ends a job on a cluster, SIGTERM. A second SIGTERM ends them: that of
+    the main process, should a worker hang.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 def _collate(samples):
