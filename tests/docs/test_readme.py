@@ -90,7 +90,7 @@ def prepared(tmp_path_factory):
         for width in (40, 60):
             photograph((width, 36), brightness=brightness).save(root / folder / f"{width}.png")
     photograph((40, 36), brightness=0.2).save(root / "dark.jpg")
-    for name in ("LSRW", "LOL", "demo"):
+    for name in ("LSRW", "LOL", "demo", "nerco"):
         enhancer_folder(root / "saves" / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
