@@ -87,13 +87,9 @@ def too_many(unreadable, images):
 
 
 def _leave_signals_to_the_main_process(worker):
-    """Let workers go on, so that the step in progress can be finished and saved.
-
-    Ctrl-C reaches them, too, and so does what ends a job on a cluster, SIGTERM. A second SIGTERM ends them: that of
-    the main process, should a worker hang.
-    """
+    """Ctrl-C reaches the workers, too: they go on, so that the step in progress can be finished and saved."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _collate(samples):
