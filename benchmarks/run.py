@@ -32,6 +32,8 @@ from benchmarks.machine import ceilings, describe
 from util.device import select_device
 from util.files import write_text
 
+GRACE = 15  # seconds
+
 
 def main():
     start, given = perf_counter(), _options()
@@ -121,7 +123,7 @@ def _one_after_another(todo, given, end):
 def started(command, end, stderr, ended_by=signal.SIGKILL):
     """A process whose output is read line by line; when the clock shows ``end``, a signal ends it and what it started.
 
-    Of tests, SIGINT: pytest then still says why some have failed.
+    Of tests, SIGINT: pytest then still says why some have failed, for which it has GRACE seconds.
     """
 
     def stop(by=signal.SIGKILL):
@@ -129,13 +131,16 @@ def started(command, end, stderr, ended_by=signal.SIGKILL):
             os.killpg(process.pid, by)
 
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, start_new_session=True)
-    timer = Timer(min(end - perf_counter(), TIMEOUT_MAX), stop, [ended_by])
-    timer.start()
+    left = min(end - perf_counter(), TIMEOUT_MAX - GRACE)
+    timers = Timer(left, stop, [ended_by]), Timer(left + GRACE, stop)
+    for timer in timers:
+        timer.start()
     try:
         yield process
         process.wait()
     finally:
-        timer.cancel()
+        for timer in timers:
+            timer.cancel()
         stop()
         process.wait()
 

@@ -1,7 +1,7 @@
 """Which parts NeRCo consists of, and what is left of it when some are removed (``--ablate``)."""
 
 from models.networks.discriminators import build_discriminator
-from models.networks.generators import build_generator
+from models.networks.generators import build_generator, with_one_copy
 from models.networks.layers import init_weights
 from models.networks.mask_extractor import MaskExtractor
 from models.networks.nrn import NRN
@@ -33,6 +33,16 @@ def networks_of(has):
         "D_B_edge": has["edge"] and has["dual_loop"],
     }
     return [name for name, wanted in needed.items() if wanted]
+
+
+def adapted(name, state, ablate, before):
+    """The state dict of a network of a run without the parts ``before``, for one without the parts ``ablate``.
+
+    Without normalisation the enhancer was given the image twice. It goes on as if once, so that what a new network
+    makes of the image has no say at first.
+    """
+    once = name == "G_A" and "nrn" in before and "nrn" not in ablate
+    return with_one_copy(state) if once else state
 
 
 def build_part(name, opt):

@@ -6,14 +6,13 @@ Read ``optimize_parameters`` first: ``forward``, ``backward_G`` and ``backward_D
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from models.ablation import GENERATIVE, build_part, networks_of, parts_of
+from models.ablation import GENERATIVE, adapted, build_part, networks_of, parts_of
 from models.base_model import BaseModel
 from models.enhancer import NETWORKS
 from models.losses.edges import EdgeFilter
 from models.losses.gan import GANLoss
 from models.losses.restoration import l1, restoration_distance
 from models.losses.text_prior import load_clip, text_losses, text_prior_of
-from models.networks.generators import with_one_copy
 from models.networks.layers import batched, keep_tanh_sloping
 from models.optim.step_graph import StepGraphs
 from models.optim.weight_average import WeightAverage
@@ -285,11 +284,7 @@ class NeRCoModel(BaseModel):
         return None if fake is None else self.pools[pool].query(fake)
 
     def adapted(self, name, state, stored):
-        # Without normalisation the enhancer was given the image twice. It goes on as if once, so that what a new
-        # network makes of the image has no say at first.
-        if name == "G_A" and self.has["nrn"] and "nrn" in stored.get("ablate", ()):
-            return with_one_copy(state)
-        return state
+        return adapted(name, state, self.opt.ablate, stored.get("ablate", ()))
 
     def _placed(self, images):
         return images.to(self.device, non_blocking=True, memory_format=self.layout)

@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from data.demo_dataset import dark_photographs
+from models.ablation import adapted
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
-from models.networks.generators import with_one_copy
 from util.checkpoint import OPTIONS_TXT, cpu_state_dict, net_file, read_options, save_options
 from util.device import select_device
 from util.errors import UsageError, WorkError, run_command
@@ -80,13 +80,12 @@ def ship(run, target, images, epoch="latest", ema=False, blend=None):
 def _blend(enhancer, folder, share):
     """Mix a share of the weights of another folder into an enhancer; what that folder does not have stays as it is."""
     blended = Enhancer.from_checkpoint(folder, device=select_device([]))
-    others = {name: network.state_dict() for name, network in blended.networks().items()}
-    if "nrn" in blended.options["ablate"] and "nrn" not in enhancer.options["ablate"]:
-        others["G_A"] = with_one_copy(others["G_A"])  # as --init_from does
-    for name, network in enhancer.networks().items():
-        if name not in others:
+    networks = enhancer.networks()
+    ablate, before = enhancer.options["ablate"], blended.options["ablate"]
+    for name, network in blended.networks().items():
+        if name not in networks:
             continue
-        own, other = network.state_dict(), others[name]
+        own, other = networks[name].state_dict(), adapted(name, network.state_dict(), ablate, before)
         if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in other.items()}:
             raise WorkError(f"{folder}: its {name} is not built as that of the run, so they have no mean")
         for key, value in own.items():

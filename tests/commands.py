@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +21,12 @@ def run(script, *flags, cwd, env=None):
         text=True,
         timeout=600,
     )
+
+
+def open_to(number, command, **given):
+    """Start a process that the signal ends even where the tests ignore it: in the background, under nohup."""
+    listen = partial(signal.signal, number, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=listen, **given)
 
 
 def error_lines(process):

@@ -16,12 +16,13 @@ class LayerInstanceNormed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, instance_gain, layer_gain, bias, eps):
-        variance, mean = torch.var_mean(full(x), (2, 3), correction=0, keepdim=True)
+        maps = full(x)
+        variance, mean = torch.var_mean(maps, (2, 3), correction=0, keepdim=True)
         scale, shift = torch.empty_like(mean), torch.empty_like(mean)  # (N, C, 1, 1) each
         _on_each_image(_coefficients, mean, variance, instance_gain, layer_gain, bias, scale, shift, eps)
         ctx.save_for_backward(x, mean, variance, instance_gain, layer_gain)
         ctx.eps = eps
-        return torch.addcmul(shift, full(x), scale).to(x.dtype)
+        return torch.addcmul(shift, maps, scale).to(x.dtype)
 
     @staticmethod
     @once_differentiable

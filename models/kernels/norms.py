@@ -56,9 +56,10 @@ class LayerInstanceNorm(nn.Module):
     def forward(self, x):
         if x.is_cuda and not torch.jit.is_tracing():
             # PyTorch's group norm gives each image to a single one of a GPU's multiprocessors.
-            if torch.compiler.is_compiling() or fused_sum() is None:
+            fused = None if torch.compiler.is_compiling() else fused_sum()
+            if fused is None:
                 return by_statistics(x, self)
-            return fused_sum()(x, self.instance_gain, self.layer_gain, self.bias, self.eps)
+            return fused(x, self.instance_gain, self.layer_gain, self.bias, self.eps)
         narrow = x.dtype in (torch.float16, torch.bfloat16)
         if narrow or torch.is_grad_enabled() or torch.jit.is_tracing():
             instance = each_normed(x, self.eps, self.instance_gain, self.bias)
@@ -96,9 +97,10 @@ def fused_sum():
 
 def by_statistics(x, norm):
     """A norm with gradients by what its ``coefficients`` are, in the layout and the precision of (N, C, H, W)."""
-    variance, mean = torch.var_mean(full(x), (2, 3), correction=0, keepdim=True)
+    maps = full(x)
+    variance, mean = torch.var_mean(maps, (2, 3), correction=0, keepdim=True)
     scale, shift = norm.coefficients(mean, variance)
-    return torch.addcmul(shift, full(x), scale).to(x.dtype)
+    return torch.addcmul(shift, maps, scale).to(x.dtype)
 
 
 def each_normed(x, eps, weight=None, bias=None):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT, error_lines, run
+from commands import ROOT, error_lines, open_to, run
 from sample_images import enhancer_folder, training_folder
 from util.monitor.loss_log import read_losses
 
@@ -39,14 +39,7 @@ def test_training_goes_on_without_its_terminal(tmp_path):
 def test_a_closed_terminal_saves_and_ends(tmp_path):
     training_folder(tmp_path / "dataset", count=2)
     command = [sys.executable, str(ROOT / "train.py"), *FLAGS.split()]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # the suite itself may run under nohup
-    )
+    process = open_to(signal.SIGHUP, command, cwd=tmp_path, stderr=subprocess.DEVNULL)
     while process.poll() is None and not read_losses(tmp_path / "saves" / "r"):
         time.sleep(0.05)
     process.send_signal(signal.SIGHUP)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from commands import ROOT, error_line, error_lines, run
+from commands import ROOT, error_line, error_lines, open_to, run
 from sample_images import enhancer_folder, levels, photograph, save_deep_png
 from util.metrics.scores import psnr, ssim
 
@@ -132,14 +132,7 @@ def test_an_interrupted_run_leaves_a_page_and_goes_on(tmp_path, saves):
         photograph((200, 160), brightness=0.2 + number / 50).save(low / f"{number:02}.png")
     flags = ["--checkpoints_dir", saves, "--name", "small", "--dataroot", "low", "--gpu_ids", "-1"]
     command = [sys.executable, ROOT / "test.py", *flags]
-    running = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
-    )
+    running = open_to(signal.SIGINT, command, cwd=tmp_path, stderr=subprocess.PIPE)
     folder = tmp_path / "results" / "small" / "test_latest"
     images = folder / "images"
     while not (images.is_dir() and len(list(images.glob("*_fake_B.png"))) >= 2) and running.poll() is None:
