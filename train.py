@@ -36,7 +36,14 @@ def main():
     if opt.dry_run:
         return dry_run(opt)
     with distributed.processes(opt), interruptions() as interruption, memory_advice(LESS_MEMORY):
-        return train(opt, interruption)
+        try:
+            return train(opt, interruption)
+        except RuntimeError:
+            if interruption.signal is None:
+                raise
+            # The signal went to all processes (scancel, kill -- -PGID), and ended the loader's workers before a batch.
+            print(f"stopped; go on with: {how_to_go_on(opt)}")
+            return interruption.status
 
 
 def train(opt, interruption):

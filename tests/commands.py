@@ -1,26 +1,39 @@
 """Running the real commands, as a user would."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from functools import partial
-from pathlib import Path
+import tempfile
+from functools import cache, partial
 
-ROOT = Path(__file__).parent.parent
+from prepared_process import ROOT, SECONDS
 
 
 def run(script, *flags, cwd, env=None):
-    """Run train.py or test.py in a folder of its own on the CPU; returns the finished process with its output."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), "--gpu_ids", "-1", *map(str, flags)],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    """Run train.py or test.py in a folder of its own on the CPU; returns the finished process with its output.
+
+    With ``env``, which Python may read when it starts, in a Python of its own; else in a copy of one that has started.
+    """
+    command = [str(ROOT / script), "--gpu_ids", "-1", *map(str, flags)]
+    if env is not None:
+        command, env = [sys.executable, *command], {**os.environ, **env}
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=SECONDS)
+    with tempfile.NamedTemporaryFile("r") as stdout, tempfile.NamedTemporaryFile("r") as stderr:
+        process, files = prepared_process(), {"stdout": stdout.name, "stderr": stderr.name}
+        request = {"argv": command, "cwd": str(cwd), "env": dict(os.environ), **files}
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        return subprocess.CompletedProcess(command, int(process.stdout.readline()), stdout.read(), stderr.read())
+
+
+@cache
+def prepared_process():
+    """The process of prepared_process.py: one for all commands of these tests; it ends with its standard input."""
+    command = [sys.executable, str(ROOT / "tests" / "prepared_process.py")]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def open_to(number, command, **given):

@@ -16,6 +16,9 @@ class Interruption:
         """Handle a signal."""
         self.signal = number
         signal.signal(number, signal.SIG_DFL)
+        if hasattr(signal, "SIGCHLD"):
+            # Where it ends the loader's workers, too, PyTorch would raise an error in the middle of the step.
+            signal.signal(signal.SIGCHLD, lambda *_: None)
 
     @property
     def status(self):
