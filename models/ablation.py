@@ -1,7 +1,7 @@
 """Which parts NeRCo consists of, and what is left of it when some are removed (``--ablate``)."""
 
 from models.networks.discriminators import build_discriminator
-from models.networks.generators import build_generator, with_one_copy
+from models.networks.generators import KEEPING, build_generator, with_little_kept, with_one_copy
 from models.networks.layers import init_weights
 from models.networks.mask_extractor import MaskExtractor
 from models.networks.nrn import NRN
@@ -35,14 +35,22 @@ def networks_of(has):
     return [name for name, wanted in needed.items() if wanted]
 
 
-def adapted(name, state, ablate, before):
-    """The state dict of a network of a run without the parts ``before``, for one without the parts ``ablate``.
+def adapted(name, state, wanted, stored):
+    """The state dict of another run's network, for a run that is built in another way, as it can go on from there.
 
     Without normalisation the enhancer was given the image twice. It goes on as if once, so that what a new network
-    makes of the image has no say at first.
+    makes of the image has no say at first. A generator that keeps parts of its input hardly does so at first.
+
+    Args:
+        name: of the network.
+        state: its state dict.
+        wanted, stored: the options {flag: value} of this run, and those that are known of the other.
     """
-    once = name == "G_A" and "nrn" in before and "nrn" not in ablate
-    return with_one_copy(state) if once else state
+    if name == "G_A" and "nrn" in stored.get("ablate", ()) and "nrn" not in wanted["ablate"]:
+        state = with_one_copy(state)
+    if name in ("G_A", "G_B") and wanted["netG"] == KEEPING != stored.get("netG"):
+        state = with_little_kept(state)
+    return state
 
 
 def build_part(name, opt):

@@ -284,7 +284,7 @@ class NeRCoModel(BaseModel):
         return None if fake is None else self.pools[pool].query(fake)
 
     def adapted(self, name, state, stored):
-        return adapted(name, state, self.opt.ablate, stored.get("ablate", ()))
+        return adapted(name, state, vars(self.opt), stored)
 
     def _placed(self, images):
         return images.to(self.device, non_blocking=True, memory_format=self.layout)

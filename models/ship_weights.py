@@ -80,12 +80,11 @@ def ship(run, target, images, epoch="latest", ema=False, blend=None):
 def _blend(enhancer, folder, share):
     """Mix a share of the weights of another folder into an enhancer; what that folder does not have stays as it is."""
     blended = Enhancer.from_checkpoint(folder, device=select_device([]))
-    networks = enhancer.networks()
-    ablate, before = enhancer.options["ablate"], blended.options["ablate"]
+    networks, both = enhancer.networks(), (enhancer.options, blended.options)
     for name, network in blended.networks().items():
         if name not in networks:
             continue
-        own, other = networks[name].state_dict(), adapted(name, network.state_dict(), ablate, before)
+        own, other = networks[name].state_dict(), adapted(name, network.state_dict(), *both)
         if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in other.items()}:
             raise WorkError(f"{folder}: its {name} is not built as that of the run, so they have no mean")
         for key, value in own.items():

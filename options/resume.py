@@ -4,6 +4,7 @@ from pathlib import Path
 
 from models.enhancer import ARCHITECTURE, NETWORKS
 from models.inference.released import architecture_of
+from models.networks.generators import KEEPING
 from options.base_options import check_architecture
 from util.checkpoint import OPTIONS_JSON, net_file, newest, read_options, read_state_dict
 from util.errors import WorkError
@@ -44,7 +45,7 @@ def adopt_stored_options(opt, parser):
 def adopt_architecture(opt, parser):
     """Give the flags that shape networks, where they were not typed, the values of the weights to start from.
 
-    Which parts there are (``--ablate``) is the new run's own affair.
+    Which parts there are (``--ablate``) is the new run's own affair, and whether generators keep parts of their input.
 
     Args:
         opt: the options of training with ``--init_from``; changed in place.
@@ -58,6 +59,8 @@ def adopt_architecture(opt, parser):
         raise WorkError(f"{folder}: no such folder; check --init_from")
     stored = _stored_options(folder, "latest", parser)
     shaping = {*ARCHITECTURE} - {"ablate"}
+    if opt.netG == KEEPING and stored.get("netG") == "resnet_9blocks":
+        shaping.remove("netG")  # it takes those weights and adds to them
     if any(folder.glob(net_file("latest", "D_*"))):
         shaping |= {*DISCRIMINATOR_FLAGS}
     shape = {flag: value for flag, value in stored.items() if flag in shaping}

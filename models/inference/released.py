@@ -1,5 +1,6 @@
 """Reading off the weights what the authors' own folders do not say: how their networks were built."""
 
+from models.networks.generators import KEEPING
 from util.errors import WorkError
 
 
@@ -41,4 +42,7 @@ def _generator_name(state):
         deepest = max(key.count("model.3") for key in state)
         return "unet_256" if deepest == 7 else "unet_128"
     blocks = {key.split(".")[1] for key in state if ".conv_block." in key}
-    return "resnet_6blocks" if len(blocks) == 6 else "resnet_9blocks"
+    if len(blocks) == 6:
+        return "resnet_6blocks"
+    outputs = [weight.shape[0] for weight in state.values() if weight.dim() == 4][-1]
+    return KEEPING if outputs == 4 else "resnet_9blocks"

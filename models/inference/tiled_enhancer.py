@@ -15,7 +15,7 @@ from models.inference.tiles import (
     normed,
     store,
 )
-from models.networks.generators import ResNetGenerator
+from models.networks.generators import KeepingGenerator, ResNetGenerator
 from models.networks.layers import NORMS, ResidualBlock
 from util.device import widest
 
@@ -44,10 +44,14 @@ def enhance_in_bands(enhancer, low, band=None, dtype=None):
         mask = _mask(enhancer.mask_extractor, image, dtype)
         pre = store(_Implicit(enhancer.nrn, image, dtype)) if enhancer.nrn else image
         seen = _Joined(image, pre, mask)
-        if isinstance(enhancer.generator, ResNetGenerator):
-            enhanced = store(_through(enhancer.generator.model, seen, dtype)).values
+        generator = enhancer.generator
+        if isinstance(generator, (ResNetGenerator, KeepingGenerator)):
+            enhanced = _through(generator.model, seen, dtype)
+            if isinstance(generator, KeepingGenerator):
+                enhanced = _Weighed(generator, enhanced, seen)
+            enhanced = store(enhanced).values
         else:
-            enhanced = enhancer.generator(store(seen).values)
+            enhanced = generator(store(seen).values)
     return tuple(x[..., :height, :width] for x in (enhanced, pre.values, mask.values))
 
 
@@ -113,6 +117,17 @@ class _Joined(Map):
     def rows(self, top, bottom):
         both = torch.cat([self.image.rows(top, bottom), self.pre.rows(top, bottom)], dim=1)
         return both * self.mask.rows(top, bottom)
+
+
+class _Weighed(Map):
+    """A keeping generator's output: (N, 3, H, W)."""
+
+    def __init__(self, generator, made, seen):
+        super().__init__(made.height, made.width, made.band)
+        self.generator, self.made, self.seen = generator, made, seen
+
+    def rows(self, top, bottom):
+        return self.generator.weighed(self.made.rows(top, bottom), self.seen.rows(top, bottom))
 
 
 def _mask(extractor, image, dtype):

@@ -8,6 +8,9 @@ from torch import nn
 from models.kernels.padding import ReflectionPad2d
 from models.networks.layers import conv_has_bias, norm_layer, resnet_trunk
 
+KEEPING = "resnet_9blocks_keep"
+KEENNESS = 5.0  # of the share that is kept: Adam moves all weights equally fast, and this one's have further to go
+
 
 class ResNetGenerator(nn.Module):
     """Enhancer G_H or degrader G_L (Johnson's architecture, as in CycleGAN).
@@ -26,6 +29,34 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, x):
         return self.model(x)
+
+
+class KeepingGenerator(nn.Module):
+    """A ResNet generator that also says how far each pixel stays as it was; not in the paper.
+
+    What passes through a quarter of the resolution loses details, also where nothing was to be changed. Here a fourth
+    output of the last convolution, behind a sigmoid, weighs the input against what the network makes of it.
+
+    (N, in_channels, H, W) -> (N, 3, H, W) in [-1, 1]: of the first three input channels and the new image a mean,
+    pixel by pixel; H and W are multiples of 4 and at least 8.
+    """
+
+    def __init__(self, in_channels, out_channels=3, ngf=64, norm="instance", dropout=False, n_blocks=9):
+        super().__init__()
+        self.model = nn.Sequential(
+            *resnet_trunk(in_channels, ngf, norm, dropout, n_blocks),
+            ReflectionPad2d(3),
+            nn.Conv2d(ngf, out_channels + 1, 7),
+        )
+        self.tanh = nn.Tanh()
+
+    def forward(self, x):
+        return self.weighed(self.model(x), x)
+
+    def weighed(self, made, x):
+        """The output for the last convolution's (N, 4, H, W) and the network's input."""
+        new, kept = self.tanh(made[:, :3]), (KEENNESS * made[:, 3:]).sigmoid()
+        return new + kept * (x[:, :3] - new)
 
 
 class UNetGenerator(nn.Module):
@@ -95,6 +126,7 @@ class UNetBlock(nn.Module):
 GENERATORS = {
     "resnet_9blocks": partial(ResNetGenerator, n_blocks=9),
     "resnet_6blocks": partial(ResNetGenerator, n_blocks=6),
+    KEEPING: partial(KeepingGenerator, n_blocks=9),
     "unet_128": partial(UNetGenerator, n_downs=7),
     "unet_256": partial(UNetGenerator, n_downs=8),
 }
@@ -132,3 +164,14 @@ def with_one_copy(state):
     weight = state[first].float()
     once = weight[:, :3] + weight[:, 3:]
     return {**state, first: torch.cat([once, torch.zeros_like(once)], dim=1)}
+
+
+def with_little_kept(state):
+    """The weights of a ``ResNetGenerator``, for a ``KeepingGenerator`` that keeps 5 % of its input to begin with."""
+    last = [key for key, weight in state.items() if weight.dim() == 4][-1]
+    weight, bias = state[last], state[last.replace("weight", "bias")]
+    grown = {
+        last: torch.zeros_like(weight[:1]),
+        last.replace("weight", "bias"): torch.full_like(bias[:1], -3.0 / KEENNESS),
+    }
+    return state | {key: torch.cat([state[key], more]) for key, more in grown.items()}

@@ -119,3 +119,21 @@ def test_an_enhancer_goes_on_as_it_was_whatever_a_new_network_normalises(tmp_pat
         expected = before.netG_A(torch.cat([x, x], 1))
         torch.testing.assert_close(after.netG_A(torch.cat([x, after.netPre(x)], 1)), expected, rtol=1e-3, atol=1e-4)
         assert equal(before.netH, after.netH)
+
+
+def test_a_generator_that_keeps_starts_from_one_that_does_not(tmp_path):
+    before = model_of("--ngf", 16, "--checkpoints_dir", tmp_path)
+    before.save_networks("latest")
+    save_options(before.folder, before.opt)
+    after = model_of("--init_from", before.folder, "--netG", "resnet_9blocks_keep")
+    x = torch.rand(1, 6, 32, 32) * 2 - 1
+    with torch.no_grad():
+        plain, kept = before.netG_A(x), after.netG_A(x)
+        share = torch.sigmoid(torch.tensor(-3.0))
+        torch.testing.assert_close(kept, (1 - share) * plain + share * x[:, :3], rtol=0, atol=1e-6)
+        after.netG_A.model[-1].bias[3] = 30.0  # all is kept
+        torch.testing.assert_close(after.netG_A(x), x[:, :3], rtol=0, atol=1e-6)
+    with pytest.raises(UsageError, match=r"--netG resnet_9blocks: the weights in .* have resnet_9blocks_keep"):
+        after.save_networks("latest")
+        save_options(after.folder, after.opt)
+        model_of("--init_from", after.folder, "--netG", "resnet_9blocks")

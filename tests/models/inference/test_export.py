@@ -29,6 +29,7 @@ ENHANCERS = [
     {**BARE, "ablate": ("nrn",)},
     {**BARE, "ablate": ("mask",)},
     {**BARE, "netG": "unet_128"},
+    {**BARE, "netG": "resnet_9blocks_keep"},
 ]
 
 

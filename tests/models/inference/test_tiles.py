@@ -22,6 +22,7 @@ KINDS = [
     {"ablate": ("mask",)},
     {"nrn_coords": "cancelled", "dropout": True},
     {"netG": "resnet_6blocks"},
+    {"netG": "resnet_9blocks_keep"},
     {"netG": "unet_128"},
 ]
 
