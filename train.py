@@ -36,21 +36,14 @@ def main():
     if opt.dry_run:
         return dry_run(opt)
     with distributed.processes(opt), interruptions() as interruption, memory_advice(LESS_MEMORY):
-        try:
-            return train(opt, interruption)
-        except RuntimeError:
-            if interruption.signal is None:
-                raise
-            # The signal went to all processes (scancel, kill -- -PGID), and ended the loader's workers before a batch.
-            print(f"stopped; go on with: {how_to_go_on(opt)}")
-            return interruption.status
+        return train(opt, interruption)
 
 
 def train(opt, interruption):
     """The training loop; returns the exit status."""
     # Data: unpaired images of low light (A) and normal light (B).
     seed_everything(opt.seed, opt.deterministic)
-    data = create_dataset(opt)
+    data = create_dataset(opt, interruption)
     for notice in data.dataset.notices if distributed.is_main() else []:
         print(notice)
 
@@ -115,11 +108,14 @@ def train(opt, interruption):
                 if due(opt.save_latest_freq):
                     model.save("latest", progress, also=[f"iter_{progress['pictures']}"] if opt.save_by_iter else [])
                 if distributed.anyone(interruption.signal is not None or data.problem is not None):
-                    saved = model.save("latest", progress)
-                    if data.problem:
-                        raise data.problem
-                    print(f"\nstopped{' and saved' if saved else ', but not saved'}; go on with: {how_to_go_on(opt)}")
-                    return interruption.status if saved else 1
+                    break
+
+            if distributed.anyone(interruption.signal is not None or data.problem is not None):
+                saved = model.save("latest", progress)
+                if data.problem and interruption.signal is None:
+                    raise data.problem
+                print(f"\nstopped{' and saved' if saved else ', but not saved'}; go on with: {how_to_go_on(opt)}")
+                return interruption.status if saved else 1
 
             # End of the epoch: the next one's learning rate; weights to keep.
             model.update_learning_rate()

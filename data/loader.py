@@ -24,11 +24,15 @@ class TrainingData:
 
     ``unreadable`` lists the images that are left out, in the order in which they were met. ``problem`` is None until
     they are too many: then a WorkError, for training to end with once it has saved.
+
+    Args:
+        opt: the options of training.
+        interruption: an ``Interruption``, after which an epoch may end early; None: there is none.
     """
 
-    def __init__(self, opt):
+    def __init__(self, opt, interruption=None):
         self.dataset = UnalignedDataset(opt)
-        self.unreadable, self.problem = [], None
+        self.unreadable, self.problem, self.interruption = [], None, interruption
         self.sampler = EpochSampler(
             len(self.dataset),
             opt.batch_size,
@@ -58,11 +62,16 @@ class TrainingData:
         return len(self.dataset)
 
     def __iter__(self):
-        for batch in self.loader:
-            if isinstance(batch, WorkError):
-                raise batch
-            self._leave_out(batch.pop("unreadable"))
-            yield batch
+        try:
+            for batch in self.loader:
+                if isinstance(batch, WorkError):
+                    raise batch
+                self._leave_out(batch.pop("unreadable"))
+                yield batch
+        except Exception:
+            if self.interruption is None or self.interruption.signal is None:
+                raise
+            # The signal went to all processes (scancel, kill -- -PGID) and ended the workers, and so ends the epoch.
 
     def _leave_out(self, unreadable):
         """Tell of images {path: error} that cannot be read, each of them once."""

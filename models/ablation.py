@@ -48,7 +48,7 @@ def adapted(name, state, wanted, stored):
     """
     if name == "G_A" and "nrn" in stored.get("ablate", ()) and "nrn" not in wanted["ablate"]:
         state = with_one_copy(state)
-    if name in ("G_A", "G_B") and wanted["netG"] == KEEPING != stored.get("netG"):
+    if name in ("G_A", "G_B") and wanted["netG"] == KEEPING:
         state = with_little_kept(state)
     return state
 

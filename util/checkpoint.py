@@ -61,7 +61,7 @@ def _what_is_there(path):
     if epochs:
         return f"--epoch can be {', '.join(epochs)}"
     if any(path.parent.glob("*_net_G_A.pth")):
-        return "this folder has none of this network: it is for enhancing alone"
+        return f"this folder has none of this network: it is for enhancing alone, with its {OPTIONS_JSON} beside it"
     return "this folder holds no weights (*_net_*.pth): nothing was saved in it yet"
 
 

@@ -35,7 +35,8 @@ class KeepingGenerator(nn.Module):
     """A ResNet generator that also says how far each pixel stays as it was; not in the paper.
 
     What passes through a quarter of the resolution loses details, also where nothing was to be changed. Here a fourth
-    output of the last convolution, behind a sigmoid, weighs the input against what the network makes of it.
+    output of the last convolution, behind a sigmoid, weighs the input against what the network makes of it. (What the
+    method gives the enhancer is the image times its mask.)
 
     (N, in_channels, H, W) -> (N, 3, H, W) in [-1, 1]: of the first three input channels and the new image a mean,
     pixel by pixel; H and W are multiples of 4 and at least 8.
@@ -167,9 +168,14 @@ def with_one_copy(state):
 
 
 def with_little_kept(state):
-    """The weights of a ``ResNetGenerator``, for a ``KeepingGenerator`` that keeps 5 % of its input to begin with."""
+    """The weights of a ``ResNetGenerator``, for a ``KeepingGenerator`` that keeps 5 % of its input to begin with.
+
+    Those of a ``KeepingGenerator`` stay as they are.
+    """
     last = [key for key, weight in state.items() if weight.dim() == 4][-1]
     weight, bias = state[last], state[last.replace("weight", "bias")]
+    if len(weight) == 4:
+        return state
     grown = {
         last: torch.zeros_like(weight[:1]),
         last.replace("weight", "bias"): torch.full_like(bias[:1], -3.0 / KEENNESS),

@@ -122,10 +122,11 @@ def test_an_enhancer_goes_on_as_it_was_whatever_a_new_network_normalises(tmp_pat
 
 
 def test_a_generator_that_keeps_starts_from_one_that_does_not(tmp_path):
-    before = model_of("--ngf", 16, "--checkpoints_dir", tmp_path)
+    before = model_of("--ngf", 16, "--checkpoints_dir", tmp_path / "before")
     before.save_networks("latest")
     save_options(before.folder, before.opt)
-    after = model_of("--init_from", before.folder, "--netG", "resnet_9blocks_keep")
+    flags = ["--checkpoints_dir", tmp_path / "after", "--netG", "resnet_9blocks_keep"]
+    after = model_of("--init_from", before.folder, *flags)
     x = torch.rand(1, 6, 32, 32) * 2 - 1
     with torch.no_grad():
         plain, kept = before.netG_A(x), after.netG_A(x)
@@ -133,7 +134,9 @@ def test_a_generator_that_keeps_starts_from_one_that_does_not(tmp_path):
         torch.testing.assert_close(kept, (1 - share) * plain + share * x[:, :3], rtol=0, atol=1e-6)
         after.netG_A.model[-1].bias[3] = 30.0  # all is kept
         torch.testing.assert_close(after.netG_A(x), x[:, :3], rtol=0, atol=1e-6)
+    after.save_networks("latest")  # without its options, too, it stays as it is
+    again = model_of("--init_from", after.folder)
+    assert all(equal(after.networks()[name], again.networks()[name]) for name in ("Pre", "H", "G_A"))
     with pytest.raises(UsageError, match=r"--netG resnet_9blocks: the weights in .* have resnet_9blocks_keep"):
-        after.save_networks("latest")
         save_options(after.folder, after.opt)
         model_of("--init_from", after.folder, "--netG", "resnet_9blocks")

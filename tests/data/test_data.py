@@ -1,6 +1,7 @@
 """Unpaired batches: what is drawn, in which order, and what goes wrong in one line."""
 
 import os
+import signal
 import weakref
 from collections import deque
 from concurrent.futures import Future
@@ -16,6 +17,7 @@ from options.train_options import TrainOptions
 from sample_images import levels, photograph, save_deep_png, training_folder
 from util.errors import UsageError, WorkError
 from util.image_io.tensors import to_image
+from util.interruption import Interruption
 
 
 def training_data(root, *flags):
@@ -132,6 +134,24 @@ def test_too_many_unreadable_images_end_training(tmp_path):
     batches = iter(data)
     next(batches)  # two of them are met at once, and what takes their place is still there for this step
     assert "2 of 12 images cannot be read" in str(data.problem) and "--dry_run" in str(data.problem)
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM])
+def test_an_epoch_ends_where_a_signal_has_ended_the_workers(tmp_path, number):
+    data = training_data(training_folder(tmp_path, count=9), "--num_threads", "1")
+    data.interruption = Interruption()
+    data.start_epoch(1)
+    batches = iter(data)
+    next(batches)
+    data.interruption.note(signal.SIGCHLD, None)  # any signal will do; from now on no worker's end is told
+    data.interruption.signal = number
+    for worker in data.loader._iterator._workers:
+        worker.kill()
+    if number is None:
+        with pytest.raises((RuntimeError, EOFError, OSError)):
+            list(batches)
+    else:
+        assert len(list(batches)) < 8
 
 
 def test_a_folder_without_a_readable_image_is_one_line(tmp_path):
