@@ -45,7 +45,7 @@ def enhance_in_bands(enhancer, low, band=None, dtype=None):
         pre = store(_Implicit(enhancer.nrn, image, dtype)) if enhancer.nrn else image
         seen = _Joined(image, pre, mask)
         generator = enhancer.generator
-        if isinstance(generator, (ResNetGenerator, KeepingGenerator)):
+        if isinstance(generator, ResNetGenerator):
             enhanced = _through(generator.model, seen, dtype)
             if isinstance(generator, KeepingGenerator):
                 enhanced = _Weighed(generator, enhanced, seen)

@@ -31,7 +31,7 @@ class ResNetGenerator(nn.Module):
         return self.model(x)
 
 
-class KeepingGenerator(nn.Module):
+class KeepingGenerator(ResNetGenerator):
     """A ResNet generator that also says how far each pixel stays as it was; not in the paper.
 
     What passes through a quarter of the resolution loses details, also where nothing was to be changed. Here a fourth
@@ -43,13 +43,9 @@ class KeepingGenerator(nn.Module):
     """
 
     def __init__(self, in_channels, out_channels=3, ngf=64, norm="instance", dropout=False, n_blocks=9):
-        super().__init__()
-        self.model = nn.Sequential(
-            *resnet_trunk(in_channels, ngf, norm, dropout, n_blocks),
-            ReflectionPad2d(3),
-            nn.Conv2d(ngf, out_channels + 1, 7),
-        )
-        self.tanh = nn.Tanh()
+        super().__init__(in_channels, out_channels + 1, ngf, norm, dropout, n_blocks)
+        self.tanh = self.model[-1]
+        del self.model[-1]
 
     def forward(self, x):
         return self.weighed(self.model(x), x)
