@@ -70,6 +70,10 @@ def train(opt, interruption):
         stack.callback(data.tell_unreadable)
         stack.enter_context(model.rescuing(progress))  # an error ends the run, too, but not unsaved
 
+        def leaving():
+            """Whether to end here: one of the processes was asked to, or too many images are damaged."""
+            return distributed.anyone(interruption.signal is not None or data.problem is not None)
+
         while progress["epoch"] <= last:
             epoch = progress["epoch"]
             data.start_epoch(epoch, progress["seen"])
@@ -104,13 +108,13 @@ def train(opt, interruption):
                     if better and model.save_networks("best"):
                         progress["best"] = scores["psnr"]
 
-                # Save, so that a run can go on from here; leave if asked to, or if too many images are damaged.
+                # Save, so that a run can go on from here.
                 if due(opt.save_latest_freq):
                     model.save("latest", progress, also=[f"iter_{progress['pictures']}"] if opt.save_by_iter else [])
-                if distributed.anyone(interruption.signal is not None or data.problem is not None):
+                if leaving():
                     break
 
-            if distributed.anyone(interruption.signal is not None or data.problem is not None):
+            if leaving():
                 saved = model.save("latest", progress)
                 if data.problem and interruption.signal is None:
                     raise data.problem

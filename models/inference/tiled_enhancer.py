@@ -46,10 +46,10 @@ def enhance_in_bands(enhancer, low, band=None, dtype=None):
         seen = _Joined(image, pre, mask)
         generator = enhancer.generator
         if isinstance(generator, ResNetGenerator):
-            enhanced = _through(generator.model, seen, dtype)
+            made = _through(generator.model, seen, dtype)
             if isinstance(generator, KeepingGenerator):
-                enhanced = _Weighed(generator, enhanced, seen)
-            enhanced = store(enhanced).values
+                made = Pointwise(lambda rows, top: generator.weighed(rows, seen.rows(top, top + rows.shape[2])), made)
+            enhanced = store(made).values
         else:
             enhanced = generator(store(seen).values)
     return tuple(x[..., :height, :width] for x in (enhanced, pre.values, mask.values))
@@ -117,17 +117,6 @@ class _Joined(Map):
     def rows(self, top, bottom):
         both = torch.cat([self.image.rows(top, bottom), self.pre.rows(top, bottom)], dim=1)
         return both * self.mask.rows(top, bottom)
-
-
-class _Weighed(Map):
-    """A keeping generator's output: (N, 3, H, W)."""
-
-    def __init__(self, generator, made, seen):
-        super().__init__(made.height, made.width, made.band)
-        self.generator, self.made, self.seen = generator, made, seen
-
-    def rows(self, top, bottom):
-        return self.generator.weighed(self.made.rows(top, bottom), self.seen.rows(top, bottom))
 
 
 def _mask(extractor, image, dtype):
