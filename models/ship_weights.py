@@ -86,7 +86,9 @@ def _blend(enhancer, folder, share):
             continue
         own, other = networks[name].state_dict(), adapted(name, network.state_dict(), *both)
         if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in other.items()}:
-            raise WorkError(f"{folder}: its {name} is not built as that of the run, so they have no mean")
+            built = "--netG {netG} --ngf {ngf} --norm {norm}".format
+            theirs, ours = built(**blended.options), built(**enhancer.options)
+            raise WorkError(f"{folder}: its {name} is built by {theirs}, the run's by {ours}; they have no mean")
         for key, value in own.items():
             if value.is_floating_point():
                 value.lerp_(other[key], share)

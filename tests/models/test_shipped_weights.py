@@ -114,7 +114,8 @@ def test_weights_are_averaged_with_those_of_another_folder(run, tmp_path, monkey
     wider.netG = "resnet_9blocks"
     enhancer_folder(tmp_path / "other", wider, netG="resnet_9blocks")
     assert ship(monkeypatch, run, tmp_path / "two", "--blend", tmp_path / "other", "0.25") == 1
-    assert "so they have no mean" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "by --netG resnet_9blocks " in message and "run's by --netG resnet_6blocks " in message
     assert ship(monkeypatch, run, tmp_path / "two", "--blend", tmp_path / "first", "2") == 2
     assert not (tmp_path / "two").exists()
 
