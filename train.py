@@ -70,10 +70,6 @@ def train(opt, interruption):
         stack.callback(data.tell_unreadable)
         stack.enter_context(model.rescuing(progress))  # an error ends the run, too, but not unsaved
 
-        def leaving():
-            """Whether to end here: one of the processes was asked to, or too many images are damaged."""
-            return distributed.anyone(interruption.signal is not None or data.problem is not None)
-
         while progress["epoch"] <= last:
             epoch = progress["epoch"]
             data.start_epoch(epoch, progress["seen"])
@@ -111,10 +107,9 @@ def train(opt, interruption):
                 # Save, so that a run can go on from here.
                 if due(opt.save_latest_freq):
                     model.save("latest", progress, also=[f"iter_{progress['pictures']}"] if opt.save_by_iter else [])
-                if leaving():
-                    break
 
-            if leaving():
+            # Asked to end, by a signal or because too many images are damaged: the epoch has ended early.
+            if distributed.anyone(data.ending):
                 saved = model.save("latest", progress)
                 if data.problem and interruption.signal is None:
                     raise data.problem

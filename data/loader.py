@@ -62,6 +62,20 @@ class TrainingData:
         return len(self.dataset)
 
     def __iter__(self):
+        """The batches of the epoch, which ends early where training is to, in all processes after the same batch."""
+        batches = self._batches()
+        while True:
+            batch = next(batches, None)
+            if distributed.anyone(batch is None or self.ending):
+                return
+            yield batch
+
+    @property
+    def ending(self):
+        """Whether training is to end: this process was asked to, or too many images are damaged."""
+        return self.problem is not None or (self.interruption is not None and self.interruption.signal is not None)
+
+    def _batches(self):
         try:
             for batch in self.loader:
                 if isinstance(batch, WorkError):
@@ -71,7 +85,7 @@ class TrainingData:
         except Exception:
             if self.interruption is None or self.interruption.signal is None:
                 raise
-            # The signal went to all processes (scancel, kill -- -PGID) and ended the workers, and so ends the epoch.
+            # The signal went to all processes (scancel, kill -- -PGID), and so ended the workers, too.
 
     def _leave_out(self, unreadable):
         """Tell of images {path: error} that cannot be read, each of them once."""
