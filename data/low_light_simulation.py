@@ -31,9 +31,14 @@ CLEAN = 10.0  # as if it had so many times the electrons
 # What `draw_darkness` and `with_black_parts` draw from.
 UNCHANGED_ODDS, BETWEEN_ODDS = 0.3, 0.2  # not darkened at all; darkened by less than low light is
 BLACK_ODDS = 0.25  # how often parts of a photograph become black
-BLACK_SHARE = (0.1, 0.8)  # of the pixels
+BLACK_SHARE = (0.1, 0.98)  # of the pixels
+BLACK_LEFT = (1e-4, 1e-2)  # of the light there
 BLACK_PLACES = 3.0  # at most, of the logarithm of light: how much darker one place may be taken for than another
 BLACK_EDGES = (0.05, 1.0)  # of the logarithm of light: how gradually light turns to black
+
+# What `well_exposed` draws from.
+BRIGHTER = 4.0  # at most, how many times as much light
+GRAIN = 3.0  # at most, the deviation of the encoded values
 
 
 def srgb_to_linear(encoded):
@@ -149,8 +154,25 @@ def with_black_parts(image, rng):
     light = np.log(_LIGHT + 1e-4)[gray] + rng.uniform(0, BLACK_PLACES) * uneven_light(*gray.shape, rng)
     edge = np.exp(rng.uniform(*np.log(BLACK_EDGES)))
     above = (light - np.quantile(light, rng.uniform(*BLACK_SHARE))) / edge
-    kept = 1.0 / (1.0 + np.exp(-np.clip(above, -50.0, 50.0)))
+    left = np.exp(rng.uniform(*np.log(BLACK_LEFT)))
+    kept = left + (1.0 - left) / (1.0 + np.exp(-np.clip(above, -50.0, 50.0)))
     return to_pixels(_LIGHT.astype(np.float32)[image] * kept[..., None].astype(np.float32))
+
+
+def well_exposed(image, rng):
+    """A photograph as an enhancer is to leave it: with grain, and in half of all cases with more light.
+
+    Args:
+        image: uint8 array (H, W, 3), sRGB.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        uint8 array (H, W, 3), sRGB; what becomes brighter than white is white.
+    """
+    exposure = BRIGHTER ** max(0.0, rng.uniform(-1, 1))
+    grain = np.float32(rng.uniform(0, GRAIN)) * rng.standard_normal(image.shape, np.float32)
+    exposed = to_pixels(_LIGHT.astype(np.float32)[image] * np.float32(exposure))
+    return np.rint(np.clip(exposed + grain, 0, 255)).astype(np.uint8)
 
 
 def noisy(linear, full_wells, rng):

@@ -8,7 +8,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from data.cache import ImageCache
-from data.low_light_simulation import darken_at_random, draw_darkness, with_black_parts
+from data.low_light_simulation import darken_at_random, draw_darkness, well_exposed, with_black_parts
 from data.transforms import preprocess, resized
 from util.errors import WorkError
 from util.image_io.finding import domain_folders, look_through
@@ -93,13 +93,13 @@ class UnalignedDataset(Dataset):
 
     def _normal_light(self, image, rng, whole, low):
         """What a sample holds of its image in normal light, a part of ``whole``; darkened, it is like ``low``."""
-        found = {"B": to_tensor(image)}
-        if self.opt.lambda_simulation:
-            noise = np.random.default_rng(rng.getrandbits(64))
-            level, darkness = _overview(low).mean(), draw_darkness(noise)
-            dark = darken_at_random(np.asarray(image), level, noise, _overview(whole), darkness)
-            found["sim_A"] = to_tensor(Image.fromarray(dark))
-        return found
+        if not self.opt.lambda_simulation:
+            return {"B": to_tensor(image)}
+        noise = np.random.default_rng(rng.getrandbits(64))
+        level, darkness = _overview(low).mean(), draw_darkness(noise)
+        normal = np.asarray(image) if darkness else well_exposed(np.asarray(image), noise)
+        dark = darken_at_random(normal, level, noise, _overview(whole), darkness)
+        return {"B": to_tensor(Image.fromarray(normal)), "sim_A": to_tensor(Image.fromarray(dark))}
 
     def _prepare(self, image, rng):
         opt = self.opt

@@ -5,7 +5,9 @@ import pytest
 
 from data.low_light_simulation import (
     BETWEEN_ODDS,
+    BRIGHTER,
     CONTRASTS,
+    GRAIN,
     SHARED,
     SHOULDERS,
     UNCHANGED_ODDS,
@@ -15,6 +17,7 @@ from data.low_light_simulation import (
     noisy,
     scene_light,
     srgb_to_linear,
+    well_exposed,
     with_black_parts,
 )
 from sample_images import photograph
@@ -108,7 +111,41 @@ def test_what_becomes_black_is_what_was_dark(monkeypatch):
         black.append(dark.mean())
         if 0.1 < black[-1] < 0.9:
             assert bright[dark].mean() < bright[~dark].mean()
-    assert np.mean(black) > 0.15 and max(black) > 0.5 and max(black) < 0.9
+    assert np.mean(black) > 0.15 and max(black) > 0.8  # up to nights of which a lamp is all that is lit,
+    assert max(black) < 0.99 and min(image.mean() for image in found) > 0  # but never all of a photograph
+
+
+def test_what_becomes_black_keeps_a_trace_of_its_light(monkeypatch):
+    monkeypatch.setattr("data.low_light_simulation.BLACK_ODDS", 1)
+    monkeypatch.setattr("data.low_light_simulation.BLACK_EDGES", (0.01, 0.011))
+    image = np.asarray(photograph((96, 64)))
+    light = srgb_to_linear(image / 255.0)
+    seen = light > 0.1
+    for left in (1e-6, 0.01, 0.2):
+        monkeypatch.setattr("data.low_light_simulation.BLACK_LEFT", (left, left))
+        shares = srgb_to_linear(with_black_parts(image, np.random.default_rng(3)) / 255.0)[seen] / light[seen]
+        assert np.quantile(shares, 0.05) == pytest.approx(left, rel=0.1, abs=1e-3)
+
+
+def test_well_exposed_photographs_have_grain_and_some_have_more_light():
+    gray = np.full((64, 64, 3), 100, np.uint8)
+    found = [well_exposed(gray, np.random.default_rng(seed)).astype(float) for seed in range(60)]
+    means = np.array([image.mean() for image in found])
+    brightest = 255 * linear_to_srgb(BRIGHTER * srgb_to_linear(100 / 255))
+    assert 0.35 < (abs(means - 100) < 0.3).mean() < 0.65 and means.min() > 99.5
+    assert 0.9 * brightest < means.max() < brightest + 1
+    deviations = [image.std() for image in found]
+    assert min(deviations) < 0.3 and 2.5 < max(deviations) < GRAIN + 0.1
+    strongest = found[np.argmax(deviations)] - means[np.argmax(deviations)]
+    assert np.ptp(strongest.mean((0, 1))) < 0.2  # without a tint, and without a direction
+    assert abs(np.corrcoef(strongest[:, 1:].ravel(), strongest[:, :-1].ravel())[0, 1]) < 0.03
+
+
+def test_well_exposed_photographs_are_clipped():
+    ends = np.array([[[0] * 3, [255] * 3]] * 64, np.uint8)
+    for seed in range(10):
+        black, white = well_exposed(ends, np.random.default_rng(seed)).transpose(1, 0, 2)
+        assert black.max() < 5 * GRAIN and white.min() > 255 - 5 * GRAIN
 
 
 def test_low_light_is_tinted_mostly_between_warm_and_cool():

@@ -66,7 +66,7 @@ def test_samples_are_darkened_more_or_less_and_in_some_parts_are_black(tmp_path)
         data.start_epoch(epoch)
         for batch in data:
             ratios.append(((batch["sim_A"].mean() + 1) / (batch["B"].mean() + 1)).item())
-            blacks.append((batch["B"].amax(1) < -0.99).float().mean().item())
+            blacks.append((batch["B"].amax(1) < -0.93).float().mean().item())
     assert 0.1 < np.mean([ratio == 1 for ratio in ratios]) < 0.5 and np.mean([ratio < 0.5 for ratio in ratios]) > 0.4
     assert 0.1 < np.mean([share > 0.05 for share in blacks]) < 0.45
 
