@@ -23,7 +23,7 @@ def test_the_notebook_enhances_images(cells, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "docs")  # where Jupyter starts
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(demo_dataset, "TEST_SIZE", 64)
+    monkeypatch.setattr(demo_dataset, "TEST_SIZE", 96)
     names = {}
     for cell in cells:
         if cell["cell_type"] == "code":
