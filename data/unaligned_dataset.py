@@ -48,7 +48,8 @@ class UnalignedDataset(Dataset):
         """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str; "unreadable": {path: error}}.
 
         With ``--lambda_simulation``, also "sim_A": B darkened by simulation, until it is as dark as A as a whole, in
-        some samples less or not at all; and in some, parts of B are black.
+        some samples less, in some not at all (then both have grain, or also more light); and in some, parts of B are
+        black.
 
         Another image takes the place of one that cannot be read, which ``unreadable`` then names for the first time.
         Where there is no other, the WorkError is given: raised in a worker process it would lose its type and its one
