@@ -111,9 +111,9 @@ def train(opt, interruption):
             # Asked to end, by a signal or because too many images are damaged: the epoch has ended early.
             if distributed.anyone(data.ending):
                 saved = model.save("latest", progress)
+                print(f"\nstopped{' and saved' if saved else ', but not saved'}; go on with: {how_to_go_on(opt)}")
                 if data.problem and interruption.signal is None:
                     raise data.problem
-                print(f"\nstopped{' and saved' if saved else ', but not saved'}; go on with: {how_to_go_on(opt)}")
                 return interruption.status if saved else 1
 
             # End of the epoch: the next one's learning rate; weights to keep.

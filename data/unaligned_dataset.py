@@ -93,7 +93,10 @@ class UnalignedDataset(Dataset):
         raise WorkError(f"{paths[0].parent}: not one image of this folder can be read{f' ({error})' if error else ''}")
 
     def _normal_light(self, image, rng, whole, low):
-        """What a sample holds of its image in normal light, a part of ``whole``; darkened, it is like ``low``."""
+        """What a sample holds of its image in normal light, a part of ``whole``; darkened, it is like ``low``.
+
+        Where it is not darkened, B is given grain, or more light, too: an enhancer is to leave it so.
+        """
         if not self.opt.lambda_simulation:
             return {"B": to_tensor(image)}
         noise = np.random.default_rng(rng.getrandbits(64))

@@ -88,7 +88,7 @@ def _blend(enhancer, folder, share):
         if {key: value.shape for key, value in own.items()} != {key: value.shape for key, value in other.items()}:
             built = "--netG {netG} --ngf {ngf} --norm {norm}".format
             theirs, ours = built(**blended.options), built(**enhancer.options)
-            raise WorkError(f"{folder}: its {name} is built by {theirs}, the run's by {ours}; they have no mean")
+            raise WorkError(f"{folder}: its {name} is built by {theirs}, the run's by {ours}: they cannot be averaged")
         for key, value in own.items():
             if value.is_floating_point():
                 value.lerp_(other[key], share)

@@ -28,7 +28,7 @@ class FiniteWatch:
     def check(self):
         """Raise NotFinite if a loss since the last check was not finite: names step, loss and files."""
         records, self.records = self.records, []
-        if not records or torch.stack([values for _, _, values, _ in records]).isfinite().all():
+        if not records or torch.cat([values for _, _, values, _ in records]).isfinite().all():
             return
         for step, names, values, paths in records:
             wrong = [name for name, value in zip(names, values.tolist(), strict=True) if not abs(value) < float("inf")]

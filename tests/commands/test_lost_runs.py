@@ -72,6 +72,7 @@ def test_damaged_images_are_left_out_and_too_many_end_a_run_saved(tmp_path):
     done = run("train.py", "--dataroot", data, "--name", "s", *SMALL, "--serial_batches", cwd=tmp_path)
     assert done.returncode == 1
     assert "error: 2 of 12 images cannot be read" in error_lines(done)[-1]
+    assert "stopped and saved; go on with: " in done.stdout
     assert torch.load(tmp_path / "saves" / "s" / "latest_train_state.pth")["progress"]["pictures"] == 4
 
 
