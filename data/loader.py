@@ -12,6 +12,7 @@ from data.unaligned_dataset import UnalignedDataset
 from util import distributed
 from util.device import cores
 from util.errors import WorkError
+from util.interruption import Interruption
 
 MIXED_SIZES = "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
 ADVICE = "no more than a tenth may be missing: replace or remove them (--dry_run names all of them)"
@@ -32,7 +33,8 @@ class TrainingData:
 
     def __init__(self, opt, interruption=None):
         self.dataset = UnalignedDataset(opt)
-        self.unreadable, self.problem, self.interruption = [], None, interruption
+        self.unreadable, self.problem = [], None
+        self.interruption = interruption or Interruption()
         self.sampler = EpochSampler(
             len(self.dataset),
             opt.batch_size,
@@ -73,7 +75,7 @@ class TrainingData:
     @property
     def ending(self):
         """Whether training is to end: this process was asked to, or too many images are damaged."""
-        return self.problem is not None or (self.interruption is not None and self.interruption.signal is not None)
+        return self.problem is not None or self.interruption.signal is not None
 
     def _batches(self):
         try:
@@ -83,7 +85,7 @@ class TrainingData:
                 self._leave_out(batch.pop("unreadable"))
                 yield batch
         except Exception:
-            if self.interruption is None or self.interruption.signal is None:
+            if self.interruption.signal is None:
                 raise
             # The signal went to all processes (scancel, kill -- -PGID), and so ended the workers, too.
 

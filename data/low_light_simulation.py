@@ -171,8 +171,8 @@ def well_exposed(image, rng):
     """
     exposure = BRIGHTER ** max(0.0, rng.uniform(-1, 1))
     grain = np.float32(rng.uniform(0, GRAIN)) * rng.standard_normal(image.shape, np.float32)
-    exposed = to_pixels(_LIGHT.astype(np.float32)[image] * np.float32(exposure))
-    return np.rint(np.clip(exposed + grain, 0, 255)).astype(np.uint8)
+    exposed = to_pixels(_LIGHT * exposure)  # of each encoded value
+    return np.rint(np.clip(exposed[image] + grain, 0, 255)).astype(np.uint8)
 
 
 def noisy(linear, full_wells, rng):
