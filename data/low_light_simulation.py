@@ -16,7 +16,8 @@ UNEVENNESS = 0.1  # at most, of the logarithm of the light: places that are lit 
 WARMTH = (0.06, 0.11)  # mean and standard deviation of the logarithm by which red gains and blue loses
 CAST = 0.12  # standard deviation of the logarithm of red and of blue, each for itself
 LIGHTS = 3  # random values per side, between which the light changes smoothly
-CONTRASTS = (0.76, 1.4)  # exponents of linear light: a camera's curve is not quite sRGB's
+CONTRASTS = (0.7, 1.2)  # exponents of linear light: a camera's curve is not quite sRGB's
+VIVID = (0.0, 0.5)  # how far each colour has that curve for itself, which makes colours stronger
 SHOULDERS = (0.8, 0.998)  # how far the camera compressed the highlights of normal light, of which low light has none
 LAMP_ODDS = 0.35  # how often what the camera clipped is taken for a lamp or a sky
 LAMPS = (1.0, 60.0)  # how many times as bright it then is as the curve says
@@ -35,6 +36,11 @@ BLACK_SHARE = (0.1, 0.98)  # of the pixels
 BLACK_LEFT = (1e-4, 1e-2)  # of the light there
 BLACK_PLACES = 3.0  # at most, of the logarithm of light: how much darker one place may be taken for than another
 BLACK_EDGES = (0.05, 1.0)  # of the logarithm of light: how gradually light turns to black
+
+# What `repainted` draws from.
+PAINT_ODDS = 0.5  # how often surfaces of a photograph get another colour
+PAINT = 0.6  # standard deviation of the logarithm by which each colour gains
+PAINT_REACH = (0.3, 1.5)  # of the logarithm of light: how unlike each other surfaces may be that get it alike
 
 # What `well_exposed` draws from.
 BRIGHTER = 4.0  # at most, how many times as much light
@@ -101,10 +107,11 @@ def to_pixels(linear):
     return np.rint(linear_to_srgb(np.clip(linear, 0.0, 1.0, dtype=np.float32)) * np.float32(255)).astype(np.uint8)
 
 
+BRIGHTNESS = (0.2126, 0.7152, 0.0722)  # of linear red, green and blue (Rec. 709)
 _LIGHT = srgb_to_linear(np.arange(256) / 255.0)  # of each encoded value: looked up, not computed pixel by pixel
 
 
-def scene_light(image, contrast, shoulder, lamps=1.0):
+def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0):
     """The light of the scene that a camera showed as this photograph: its tone curve undone.
 
     A camera compresses highlights into a shoulder, here 1 - exp(-light), so that lamps and windows are far brighter
@@ -116,13 +123,23 @@ def scene_light(image, contrast, shoulder, lamps=1.0):
         shoulder: how near white is to the limit of the curve, in (0, 1): towards 0, nothing was compressed.
         lamps: what white is multiplied by, from 1, and places near white less: of clipped values, no curve tells how
             bright they were.
+        vivid: how far each colour has a curve of its own, in [0, 1]; 0: one curve of brightness, by which colours
+            keep their proportions in linear light.
 
     Returns:
         float32 array (H, W, 3), from 0; white is above 1, dark places are as they were but for the contrast.
     """
-    light = (-np.log1p(-shoulder * _LIGHT) / shoulder) ** contrast  # (256,)
+
+    def undone(shown):
+        return (-np.log1p(-np.float32(shoulder) * np.minimum(shown, 1)) / np.float32(shoulder)) ** np.float32(contrast)
+
+    light = _LIGHT.astype(np.float32)[image]
+    brightness = np.maximum(light @ np.float32(BRIGHTNESS), np.float32(1e-6))[..., None]
+    common = light * (undone(brightness) / brightness)
+    own = undone(_LIGHT).astype(np.float32)[image]
     clipped = np.maximum(np.arange(256) - float(CLIPPED), 0.0) / (255 - CLIPPED)
-    return light.astype(np.float32)[image] * (lamps ** (clipped**2)).astype(np.float32)[image.min(axis=2)][..., None]
+    lamp = (lamps ** (clipped**2)).astype(np.float32)[image.min(axis=2)][..., None]
+    return (common + np.float32(vivid) * (own - common)) * lamp
 
 
 def draw_darkness(rng):
@@ -157,6 +174,31 @@ def with_black_parts(image, rng):
     left = np.exp(rng.uniform(*np.log(BLACK_LEFT)))
     kept = left + (1.0 - left) / (1.0 + np.exp(-np.clip(above, -50.0, 50.0)))
     return to_pixels(_LIGHT.astype(np.float32)[image] * kept[..., None].astype(np.float32))
+
+
+def repainted(image, rng):
+    """A photograph, in some cases (PAINT_ODDS) with surfaces that are alike painted in another colour.
+
+    Most photographs are gray on average, so an enhancer takes what is not for a tint: walls of wood turn gray. Here any
+    colour may fill a photograph.
+
+    Args:
+        image: uint8 array (H, W, 3), sRGB.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        uint8 array (H, W, 3), sRGB.
+    """
+    if rng.random() >= PAINT_ODDS:
+        return image
+    smooth = np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(1)))
+    light = np.log(_LIGHT + 1e-2).astype(np.float32)[smooth]
+    height, width = light.shape[:2]
+    unlike = light - light[rng.integers(height), rng.integers(width)]
+    reach = np.exp(rng.uniform(*np.log(PAINT_REACH)))
+    alike = np.exp(-(unlike**2).sum(axis=2, keepdims=True) / np.float32(2 * reach**2))
+    paint = rng.normal(0, PAINT, 3).astype(np.float32)
+    return to_pixels(_LIGHT.astype(np.float32)[image] * np.exp(alike * (paint - paint.mean())))
 
 
 def well_exposed(image, rng):
@@ -215,6 +257,7 @@ def darken_at_random(image, level, rng, scene=None, darkness=1.0):
     full_well = np.exp(rng.uniform(*np.log(FULL_WELLS))) * (CLEAN if rng.random() < CLEAN_ODDS else 1.0)
     lamps = np.exp(rng.uniform(*np.log(LAMPS))) if rng.random() < LAMP_ODDS else 1.0
     curve = rng.uniform(*CONTRASTS) ** darkness, rng.uniform(*SHOULDERS) * darkness, lamps**darkness
+    curve = *curve, rng.uniform(*VIVID)
     light = np.float32(rng.uniform(0, UNEVENNESS)) * uneven_light(*image.shape[:2], rng)
     cast = rng.normal(*WARMTH) * np.array((1, 0, -1)) + rng.normal(0, CAST, 3) * (1, 0, 1)
     exposure = exposure_for(level, scene_light(scene, *curve))

@@ -8,7 +8,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from data.cache import ImageCache
-from data.low_light_simulation import darken_at_random, draw_darkness, well_exposed, with_black_parts
+from data.low_light_simulation import darken_at_random, draw_darkness, repainted, well_exposed, with_black_parts
 from data.transforms import preprocess, resized
 from util.errors import WorkError
 from util.image_io.finding import domain_folders, look_through
@@ -47,9 +47,7 @@ class UnalignedDataset(Dataset):
     def __getitem__(self, key):
         """{"A", "B": (3, H, W) in [-1, 1], one size; "A_paths", "B_paths": str; "unreadable": {path: error}}.
 
-        With ``--lambda_simulation``, also "sim_A": B darkened by simulation, until it is as dark as A as a whole, in
-        some samples less, in some not at all (then both have grain, or also more light); and in some, parts of B are
-        black.
+        With ``--lambda_simulation``, also a simulated pair, "sim_A" and "lit_B", like B: see ``_normal_light``.
 
         Another image takes the place of one that cannot be read, which ``unreadable`` then names for the first time.
         Where there is no other, the WorkError is given: raised in a worker process it would lose its type and its one
@@ -66,13 +64,8 @@ class UnalignedDataset(Dataset):
         unreadable = {}
         a_path, low = self._open(self.a_paths, index, unreadable)
         b_path, normal = self._open(self.b_paths, other, unreadable)
-        if self.opt.lambda_simulation:
-            night = random.Random(f"{self.opt.seed} {epoch} {index} night").getrandbits(64)
-            normal = Image.fromarray(with_black_parts(np.asarray(normal), np.random.default_rng(night)))
-        a, b = self._prepare(low, rng), self._prepare(normal, rng)
-        if b.size != a.size:
-            b = b.resize(a.size, Image.Resampling.BICUBIC)
-        found = self._normal_light(b, rng, normal, low)
+        a = self._prepare(low, rng)
+        found = self._normal_light(normal, low, a.size, rng)
         return {"A": to_tensor(a), "A_paths": str(a_path), "B_paths": str(b_path), "unreadable": unreadable, **found}
 
     def _open(self, paths, index, unreadable):
@@ -92,18 +85,29 @@ class UnalignedDataset(Dataset):
                 unreadable[str(path)] = str(error)
         raise WorkError(f"{paths[0].parent}: not one image of this folder can be read{f' ({error})' if error else ''}")
 
-    def _normal_light(self, image, rng, whole, low):
-        """What a sample holds of its image in normal light, a part of ``whole``; darkened, it is like ``low``.
+    def _normal_light(self, normal, low, size, rng):
+        """What a sample holds of a photograph in normal light: {"B"} and, with ``--lambda_simulation``, a pair.
 
-        Where it is not darkened, B is given grain, or more light, too: an enhancer is to leave it so.
+        lit_B is the same part of it, but for some surfaces in other colours, some places black as at night. sim_A is
+        lit_B darkened, until the photograph is as dark as ``low`` is, in some samples less, in some not at all: then
+        both have grain, or more light, too.
         """
-        if not self.opt.lambda_simulation:
-            return {"B": to_tensor(image)}
-        noise = np.random.default_rng(rng.getrandbits(64))
-        level, darkness = _overview(low).mean(), draw_darkness(noise)
-        normal = np.asarray(image) if darkness else well_exposed(np.asarray(image), noise)
-        dark = darken_at_random(normal, level, noise, _overview(whole), darkness)
-        return {"B": to_tensor(Image.fromarray(normal)), "sim_A": to_tensor(Image.fromarray(dark))}
+        place = rng.getstate()
+        found = {"B": to_tensor(self._fitted(normal, size, rng))}
+        if self.opt.lambda_simulation:
+            draws = np.random.default_rng(rng.getrandbits(64))
+            scene = Image.fromarray(with_black_parts(repainted(np.asarray(normal), draws), draws))
+            rng.setstate(place)
+            lit = np.asarray(self._fitted(scene, size, rng))
+            darkness = draw_darkness(draws)
+            lit = lit if darkness else well_exposed(lit, draws)
+            dark = darken_at_random(lit, _overview(low).mean(), draws, _overview(scene), darkness)
+            found |= {"sim_A": to_tensor(Image.fromarray(dark)), "lit_B": to_tensor(Image.fromarray(lit))}
+        return found
+
+    def _fitted(self, image, size, rng):
+        image = self._prepare(image, rng)
+        return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
 
     def _prepare(self, image, rng):
         opt = self.opt

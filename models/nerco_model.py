@@ -80,12 +80,13 @@ class NeRCoModel(BaseModel):
             self.graphs = StepGraphs(self.optimizers)
 
     def set_input(self, batch):
-        """Take a batch {"A", "B" and, with simulation, "sim_A": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
+        """Take a batch {"A", "B"; with simulation "sim_A", "lit_B": (N, 3, H, W) in [-1, 1]; "A_paths", "B_paths"}."""
         epoch = self.schedules[0].epoch if self.schedules else self.opt.epoch_count
         self.warming_up = epoch <= self.opt.simulation_epochs
         self.real_A = self.held("real_A", None if self.warming_up else self._placed(batch["A"]))
-        self.real_B = self.held("real_B", self._placed(batch["B"]))
+        self.real_B = self.held("real_B", None if self.warming_up else self._placed(batch["B"]))
         self.sim_A = self.held("sim_A", self._placed(batch["sim_A"]) if self.has["simulation"] else None)
+        self.lit_B = self.held("lit_B", self._placed(batch["lit_B"]) if self.has["simulation"] else None)
         self.image_paths, self.other_paths = batch["A_paths"], batch["B_paths"]
         if self.opt.freeze_norm_epoch and epoch >= self.opt.freeze_norm_epoch and not self.norms_frozen:
             self.freeze_norms()
@@ -185,7 +186,7 @@ class NeRCoModel(BaseModel):
 
             # Not in the paper: what was darkened comes back.
             self.loss_simulation = (
-                opt.lambda_simulation * restoration_distance(self.sim_B, B) if has["simulation"] else 0
+                opt.lambda_simulation * restoration_distance(self.sim_B, self.lit_B) if has["simulation"] else 0
             )
 
             # fmt: off
@@ -225,16 +226,16 @@ class NeRCoModel(BaseModel):
     # Warming up: simulated low light alone (--simulation_epochs).
 
     def forward_simulation(self):
-        """The enhancer on darkened B."""
+        """The enhancer on darkened lit_B."""
         with self.autocast():
             (self.pre_sim_A,) = self.normalise(self.sim_A)
             self.sim_B = self.run(self.netG_A, self.guided(self.sim_A, self.pre_sim_A))
 
     def backward_simulation(self):
-        """Darkened B comes back, and its pre_A keeps its content."""
+        """Darkened lit_B comes back, and its pre_A keeps its content."""
         opt, has = self.opt, self.has
         with self.autocast():
-            self.loss_simulation = opt.lambda_simulation * restoration_distance(self.sim_B, self.real_B)
+            self.loss_simulation = opt.lambda_simulation * restoration_distance(self.sim_B, self.lit_B)
             keeps_A = has["nrn"] and has["consistency"]
             self.loss_PreConsis = 4 * opt.lambda_A * l1(self.pre_sim_A, self.sim_A) if keeps_A else 0
             self.loss_G = self.loss_simulation + self.loss_PreConsis

@@ -42,7 +42,8 @@ STAGES = {
     "real_B": Stage("B: normal light"),
     "fake_A": Stage("fake_A: degraded", part="dual_loop"),
     "rec_B": Stage("rec_B: B again", part="dual_loop"),
-    "sim_A": Stage("sim_A: B in simulated low light", part="simulation"),
+    "lit_B": Stage("lit_B: what sim_A is to become", part="simulation"),
+    "sim_A": Stage("sim_A: lit_B in simulated low light", part="simulation"),
     "sim_B": Stage("sim_B: sim_A enhanced", part="simulation"),
 }
 

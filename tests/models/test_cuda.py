@@ -108,7 +108,9 @@ def test_every_switch_trains_as_the_cpu_does(tmp_path, same_draws, flags, tolera
         given = [flag for flag in flags.split() if place is GPU or flag != "--compile"]
         model = small_model(tmp_path, *given, *place)
         batches = [pair(seed, model.opt.batch_size) for seed in (1, 2)]
-        totals.append([step(model, {**batch, "sim_A": batch["B"] * 0.2 - 0.8}) for batch in batches])
+        totals.append(
+            [step(model, {**batch, "sim_A": batch["B"] * 0.2 - 0.8, "lit_B": batch["B"]}) for batch in batches]
+        )
         assert {p.device.type for network in model.networks().values() for p in network.parameters()} == {
             model.device.type
         }
@@ -130,7 +132,7 @@ def test_the_text_term_on_a_gpu(tmp_path):
 
 def test_a_step_waits_for_nothing(tmp_path):
     model = small_model(tmp_path, "--lambda_simulation", "50", *GPU)
-    batch = {**pair(1), "sim_A": pair(2)["A"]}
+    batch = {**pair(1), "sim_A": pair(2)["A"], "lit_B": pair(2)["B"]}
     for _ in range(2):  # buffers are made, optimizers have their state
         model.set_input(batch)
         model.optimize_parameters()

@@ -14,7 +14,8 @@ from sample_images import training_folder
 from small_model import objective, small_model
 from util.monitor.loss_log import read_losses
 
-STAGES = ["real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B", "sim_A", "sim_B"]
+STAGES = ["real_A", "pre_A", "mask", "fake_B", "rec_A", "real_B", "fake_A", "rec_B"]
+STAGES += ["lit_B", "sim_A", "sim_B"]
 
 
 def training_data(folder, *flags):
@@ -30,7 +31,7 @@ def batches(folder, *flags):
 
 def simulated(seed):
     batch = pair(seed)
-    return batch | {"sim_A": batch["B"] / 10 - 0.9}
+    return batch | {"sim_A": batch["B"] / 10 - 0.9, "lit_B": 0.9 * batch["B"]}
 
 
 def weights(model):
@@ -45,17 +46,26 @@ def changed(model, before):
 
 def test_a_sample_holds_the_darkened_image_and_is_otherwise_the_same(tmp_path, monkeypatch):
     training_folder(tmp_path)
-    monkeypatch.setattr("data.low_light_simulation.BLACK_ODDS", 0)
     monkeypatch.setattr("data.unaligned_dataset.draw_darkness", lambda rng: 1.0)
     without, given = batches(tmp_path), batches(tmp_path, "--lambda_simulation", "1")
     for plain, batch in zip(without, given, strict=True):
-        assert "sim_A" not in plain
+        assert not {"sim_A", "lit_B"} & set(plain)
         assert torch.equal(plain["A"], batch["A"]) and torch.equal(plain["B"], batch["B"])
-        assert batch["sim_A"].shape == batch["B"].shape
+        assert batch["sim_A"].shape == batch["lit_B"].shape == batch["B"].shape
         # Crops of it, of a scene as dark as A: near it, not on it.
         assert batch["sim_A"].mean() + 1 == pytest.approx(batch["A"].mean() + 1, rel=0.5)
     workers = batches(tmp_path, "--lambda_simulation", "1", "--num_threads", "2")
-    assert all(torch.equal(a["sim_A"], b["sim_A"]) for a, b in zip(given, workers, strict=True))
+    for name in "sim_A", "lit_B":
+        assert all(torch.equal(a[name], b[name]) for a, b in zip(given, workers, strict=True))
+
+
+def test_the_simulated_pair_is_the_part_that_b_is(tmp_path, monkeypatch):
+    training_folder(tmp_path)
+    for odds in "BLACK_ODDS", "PAINT_ODDS":
+        monkeypatch.setattr(f"data.low_light_simulation.{odds}", 0)
+    monkeypatch.setattr("data.unaligned_dataset.draw_darkness", lambda rng: 1.0)
+    for batch in batches(tmp_path, "--lambda_simulation", "1"):
+        assert torch.equal(batch["lit_B"], batch["B"])
 
 
 def test_samples_are_darkened_more_or_less_and_in_some_parts_are_black(tmp_path):
@@ -65,8 +75,8 @@ def test_samples_are_darkened_more_or_less_and_in_some_parts_are_black(tmp_path)
     for epoch in range(1, 31):
         data.start_epoch(epoch)
         for batch in data:
-            ratios.append(((batch["sim_A"].mean() + 1) / (batch["B"].mean() + 1)).item())
-            blacks.append((batch["B"].amax(1) < -0.93).float().mean().item())
+            ratios.append(((batch["sim_A"].mean() + 1) / (batch["lit_B"].mean() + 1)).item())
+            blacks.append((batch["lit_B"].amax(1) < -0.93).float().mean().item())
     assert 0.1 < np.mean([ratio == 1 for ratio in ratios]) < 0.5 and np.mean([ratio < 0.5 for ratio in ratios]) > 0.4
     assert 0.1 < np.mean([share > 0.05 for share in blacks]) < 0.45
 
@@ -80,11 +90,11 @@ def test_the_term_is_the_distance_from_the_normal_light_image(tmp_path, flags):
     assert whole.item() == pytest.approx((rest + terms["simulation"]).item(), rel=1e-5)
 
     images = model.get_current_visuals()
-    assert list(images) == [name for name in STAGES if name in images] and list(images)[-2:] == STAGES[-2:]
-    red, green, blue = (images["sim_B"] - images["real_B"]).unbind(1)
+    assert list(images) == [name for name in STAGES if name in images] and list(images)[-3:] == STAGES[-3:]
+    red, green, blue = (images["sim_B"] - images["lit_B"]).unbind(1)
     axes = [(red + green + blue) / 3**0.5, (red - blue) / 2**0.5, (red - 2 * green + blue) / 6**0.5]
     expected = torch.stack(axes).abs().mean() + (2 * axes[1] ** 2 + 10 * axes[2] ** 2).mean()
-    expected = expected + 0.2 * structural_dissimilarity(images["sim_B"], images["real_B"])
+    expected = expected + 0.2 * structural_dissimilarity(images["sim_B"], images["lit_B"])
     assert terms["simulation"].item() == pytest.approx(3 * expected.item(), rel=1e-5)
 
 
@@ -172,7 +182,7 @@ def test_a_warm_up_trains_the_enhancer_on_simulated_low_light_alone(tmp_path):
     losses = model.get_current_losses()
     assert list(losses) == ["PreConsis", "simulation"]
     assert reported == pytest.approx(sum(losses.values()), rel=1e-5)
-    assert list(model.get_current_visuals()) == ["real_B", "sim_A", "sim_B"]
+    assert list(model.get_current_visuals()) == ["lit_B", "sim_A", "sim_B"]
     assert changed(model, before) == {"Pre", "H", "G_A"}
 
     # The same image costs the same as in a whole step, where the term is one of many.
@@ -187,7 +197,7 @@ def test_after_the_warm_up_everything_trains(tmp_path):
     model.set_input(simulated(1))
     model.optimize_parameters()
     model.update_learning_rate()
-    assert list(model.get_current_visuals()) == ["real_B", "sim_A", "sim_B"]  # still those of the last step
+    assert list(model.get_current_visuals()) == ["lit_B", "sim_A", "sim_B"]  # still those of the last step
     model.set_input(simulated(1))
     before = weights(model)
     model.optimize_parameters()

@@ -9,7 +9,7 @@ from util.monitor.training_page import TrainingPage
 from util.stages import STAGES
 
 IMAGES = "[...document.images]"
-WARM_UP = ("real_B", "sim_A", "sim_B")  # the stages of a step on simulated low light alone
+WARM_UP = ("lit_B", "sim_A", "sim_B")  # the stages of a step on simulated low light alone
 
 
 def random_visuals(stages):
