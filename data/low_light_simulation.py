@@ -111,6 +111,11 @@ BRIGHTNESS = (0.2126, 0.7152, 0.0722)  # of linear red, green and blue (Rec. 709
 _LIGHT = srgb_to_linear(np.arange(256) / 255.0)  # of each encoded value: looked up, not computed pixel by pixel
 
 
+def shown_light(image):
+    """The linear light of a uint8 sRGB image: float32 in [0, 1], of its shape."""
+    return _LIGHT.astype(np.float32)[image]
+
+
 def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0):
     """The light of the scene that a camera showed as this photograph: its tone curve undone.
 
@@ -129,17 +134,18 @@ def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0):
     Returns:
         float32 array (H, W, 3), from 0; white is above 1, dark places are as they were but for the contrast.
     """
+    contrast, shoulder = np.float32(contrast), np.float32(shoulder)  # in single precision, as in `to_pixels`
 
     def undone(shown):
-        return (-np.log1p(-np.float32(shoulder) * np.minimum(shown, 1)) / np.float32(shoulder)) ** np.float32(contrast)
+        return (-np.log1p(-shoulder * np.minimum(shown, 1)) / shoulder) ** contrast
 
-    light = _LIGHT.astype(np.float32)[image]
+    light = shown_light(image)
     brightness = np.maximum(light @ np.float32(BRIGHTNESS), np.float32(1e-6))[..., None]
     common = light * (undone(brightness) / brightness)
     own = undone(_LIGHT).astype(np.float32)[image]
     clipped = np.maximum(np.arange(256) - float(CLIPPED), 0.0) / (255 - CLIPPED)
     lamp = (lamps ** (clipped**2)).astype(np.float32)[image.min(axis=2)][..., None]
-    return (common + np.float32(vivid) * (own - common)) * lamp
+    return (common + vivid * (own - common)) * lamp
 
 
 def draw_darkness(rng):
@@ -173,7 +179,7 @@ def with_black_parts(image, rng):
     above = (light - np.quantile(light, rng.uniform(*BLACK_SHARE))) / edge
     left = np.exp(rng.uniform(*np.log(BLACK_LEFT)))
     kept = left + (1.0 - left) / (1.0 + np.exp(-np.clip(above, -50.0, 50.0)))
-    return to_pixels(_LIGHT.astype(np.float32)[image] * kept[..., None].astype(np.float32))
+    return to_pixels(shown_light(image) * kept[..., None].astype(np.float32))
 
 
 def repainted(image, rng):
@@ -198,7 +204,7 @@ def repainted(image, rng):
     reach = np.exp(rng.uniform(*np.log(PAINT_REACH)))
     alike = np.exp(-(unlike**2).sum(axis=2, keepdims=True) / np.float32(2 * reach**2))
     paint = rng.normal(0, PAINT, 3).astype(np.float32)
-    return to_pixels(_LIGHT.astype(np.float32)[image] * np.exp(alike * (paint - paint.mean())))
+    return to_pixels(shown_light(image) * np.exp(alike * (paint - paint.mean())))
 
 
 def well_exposed(image, rng):
@@ -256,8 +262,8 @@ def darken_at_random(image, level, rng, scene=None, darkness=1.0):
     level = level**darkness * max(level, scene.mean()) ** (1 - darkness)
     full_well = np.exp(rng.uniform(*np.log(FULL_WELLS))) * (CLEAN if rng.random() < CLEAN_ODDS else 1.0)
     lamps = np.exp(rng.uniform(*np.log(LAMPS))) if rng.random() < LAMP_ODDS else 1.0
-    curve = rng.uniform(*CONTRASTS) ** darkness, rng.uniform(*SHOULDERS) * darkness, lamps**darkness
-    curve = *curve, rng.uniform(*VIVID)
+    contrast, shoulder = rng.uniform(*CONTRASTS) ** darkness, rng.uniform(*SHOULDERS) * darkness
+    curve = contrast, shoulder, lamps**darkness, rng.uniform(*VIVID)
     light = np.float32(rng.uniform(0, UNEVENNESS)) * uneven_light(*image.shape[:2], rng)
     cast = rng.normal(*WARMTH) * np.array((1, 0, -1)) + rng.normal(0, CAST, 3) * (1, 0, 1)
     exposure = exposure_for(level, scene_light(scene, *curve))

@@ -51,11 +51,13 @@ def test_a_part_is_as_dark_as_it_is_in_the_whole():
         assert parts[0] < 0.5 * parts[1]
 
 
-def test_no_image_becomes_brighter():
+def test_no_image_becomes_brighter(monkeypatch):
     dim = np.full((40, 40, 3), 30, np.uint8)
     found = [darkened(dim, seed, 200.0).mean() for seed in range(10)]
     lifted = 255.0 * linear_to_srgb(scene_light(dim, CONTRASTS[0], SHOULDERS[1])).max()
-    assert max(found) < lifted + 1 and np.mean(found) < 40  # a tone curve may lift it, more light may not
+    assert max(found) < lifted + 1  # a tone curve may lift it, more light may not
+    monkeypatch.setattr("data.low_light_simulation.CONTRASTS", (1.0, 1.0))
+    assert np.mean([darkened(dim, seed, 200.0).mean() for seed in range(10)]) < 35
 
 
 def test_noise_is_as_strong_as_each_channel_is_amplified():
@@ -129,7 +131,7 @@ def test_what_becomes_black_keeps_a_trace_of_its_light(monkeypatch):
         assert np.quantile(shares, 0.05) == pytest.approx(left, rel=0.1, abs=1e-3)
 
 
-def test_some_photographs_are_painted_in_any_colour(monkeypatch):
+def test_some_photographs_are_painted_in_any_colour():
     gray = np.full((8, 8, 3), 120, np.uint8)
     found = [repainted(gray, np.random.default_rng(seed)) for seed in range(200)]
     assert 0.4 < np.mean([image is gray for image in found]) < 0.6
@@ -208,14 +210,16 @@ def test_colours_keep_their_proportions_under_a_common_curve():
     assert scene_light(colours, 1.3, 0.95, vivid=0.25) == pytest.approx(0.75 * common + 0.25 * own, rel=1e-4, abs=1e-7)
 
 
-def test_what_was_clipped_may_have_been_a_lamp():
+def test_what_was_clipped_may_have_been_a_lamp(monkeypatch):
     levels = np.array([[[0] * 3, [128] * 3, [220] * 3, [255, 255, 200], [240] * 3, [255] * 3]], np.uint8)
     times = (scene_light(levels, 1.0, 0.9, lamps=40.0) / scene_light(levels.clip(1), 1.0, 0.9))[0, :, 1]
     assert times[1:4] == pytest.approx(1) and 1.5 < times[4] < 10 and times[5] == pytest.approx(40)
     room = np.full((40, 40, 3), 128, np.uint8)
     room[:8, :8] = 255
+    monkeypatch.setattr("data.low_light_simulation.WARMTH", (0.0, 0.0))
+    monkeypatch.setattr("data.low_light_simulation.CAST", 0.0)  # a tint would change the mean
     found = [darkened(room, seed, 25.0) for seed in range(40)]
-    assert all(image.mean() == pytest.approx(25, rel=0.12) for image in found)  # the lamp counts, too
+    assert all(image.mean() == pytest.approx(25, rel=0.1) for image in found)  # the lamp counts, too
     ratios = [image[:7, :7].mean() / image[12:, 12:].mean() for image in found]
     assert 0.1 < np.mean([ratio > 8 for ratio in ratios]) < 0.6 and max(ratios) > 15
 
