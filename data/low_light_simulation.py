@@ -140,7 +140,8 @@ def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0):
         return (-np.log1p(-shoulder * np.minimum(shown, 1)) / shoulder) ** contrast
 
     light = shown_light(image)
-    brightness = np.maximum(light @ np.float32(BRIGHTNESS), np.float32(1e-6))[..., None]
+    # A product of matrices would go to BLAS, whose last digits differ from process to process.
+    brightness = np.maximum((light * np.float32(BRIGHTNESS)).sum(axis=2, keepdims=True), np.float32(1e-6))
     common = light * (undone(brightness) / brightness)
     own = undone(_LIGHT).astype(np.float32)[image]
     clipped = np.maximum(np.arange(256) - float(CLIPPED), 0.0) / (255 - CLIPPED)
