@@ -14,10 +14,11 @@ from PIL import Image, ImageFilter
 # What `darken_at_random` draws from: how LOL's low-light images differ from normal-light ones of the same scenes.
 UNEVENNESS = 0.1  # at most, of the logarithm of the light: places that are lit less, as at night
 WARMTH = (0.06, 0.11)  # mean and standard deviation of the logarithm by which red gains and blue loses
-CAST = 0.12  # standard deviation of the logarithm of red and of blue, each for itself
+CAST = (0.13, 0.0, 0.17)  # standard deviation of the logarithm of each colour, for itself
 LIGHTS = 3  # random values per side, between which the light changes smoothly
 CONTRASTS = (0.7, 1.2)  # exponents of linear light: a camera's curve is not quite sRGB's
 VIVID = (0.0, 0.5)  # how far each colour has that curve for itself, which makes colours stronger
+GREENS = (0.0, 0.5)  # exponent, beyond 1, of red and of blue by green where green is stronger: as measured in LOL
 SHOULDERS = (0.8, 0.998)  # how far the camera compressed the highlights of normal light, of which low light has none
 LAMP_ODDS = 0.35  # how often what the camera clipped is taken for a lamp or a sky
 LAMPS = (1.0, 60.0)  # how many times as bright it then is as the curve says
@@ -38,7 +39,7 @@ BLACK_PLACES = 3.0  # at most, of the logarithm of light: how much darker one pl
 BLACK_EDGES = (0.05, 1.0)  # of the logarithm of light: how gradually light turns to black
 
 # What `repainted` draws from.
-PAINT_ODDS = 0.5  # how often surfaces of a photograph get another colour
+PAINT_ODDS = 0.3  # how often surfaces of a photograph get another colour
 PAINT = 0.6  # standard deviation of the logarithm by which each colour gains
 PAINT_REACH = (0.3, 1.5)  # of the logarithm of light: how unlike each other surfaces may be that get it alike
 
@@ -116,7 +117,7 @@ def shown_light(image):
     return _LIGHT.astype(np.float32)[image]
 
 
-def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0):
+def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0, greens=0.0):
     """The light of the scene that a camera showed as this photograph: its tone curve undone.
 
     A camera compresses highlights into a shoulder, here 1 - exp(-light), so that lamps and windows are far brighter
@@ -130,6 +131,8 @@ def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0):
             bright they were.
         vivid: how far each colour has a curve of its own, in [0, 1]; 0: one curve of brightness, by which colours
             keep their proportions in linear light.
+        greens: from 0, by how much the exponent of red's and blue's proportion to green exceeds 1 where green is the
+            stronger one: greens become purer.
 
     Returns:
         float32 array (H, W, 3), from 0; white is above 1, dark places are as they were but for the contrast.
@@ -146,7 +149,9 @@ def scene_light(image, contrast, shoulder, lamps=1.0, vivid=0.0):
     own = undone(_LIGHT).astype(np.float32)[image]
     clipped = np.maximum(np.arange(256) - float(CLIPPED), 0.0) / (255 - CLIPPED)
     lamp = (lamps ** (clipped**2)).astype(np.float32)[image.min(axis=2)][..., None]
-    return (common + vivid * (own - common)) * lamp
+    light += np.float32(1e-3)  # the proportion of next to nothing to next to nothing is 1
+    purer = np.minimum(light / light[..., 1:2], 1) ** np.float32(greens)
+    return (common + vivid * (own - common)) * purer * lamp
 
 
 def draw_darkness(rng):
@@ -264,9 +269,9 @@ def darken_at_random(image, level, rng, scene=None, darkness=1.0):
     full_well = np.exp(rng.uniform(*np.log(FULL_WELLS))) * (CLEAN if rng.random() < CLEAN_ODDS else 1.0)
     lamps = np.exp(rng.uniform(*np.log(LAMPS))) if rng.random() < LAMP_ODDS else 1.0
     contrast, shoulder = rng.uniform(*CONTRASTS) ** darkness, rng.uniform(*SHOULDERS) * darkness
-    curve = contrast, shoulder, lamps**darkness, rng.uniform(*VIVID)
+    curve = contrast, shoulder, lamps**darkness, rng.uniform(*VIVID), darkness * rng.uniform(*GREENS)
     light = np.float32(rng.uniform(0, UNEVENNESS)) * uneven_light(*image.shape[:2], rng)
-    cast = rng.normal(*WARMTH) * np.array((1, 0, -1)) + rng.normal(0, CAST, 3) * (1, 0, 1)
+    cast = rng.normal(*WARMTH) * np.array((1, 0, -1)) + rng.normal(0, CAST)
     exposure = exposure_for(level, scene_light(scene, *curve))
     colours = (exposure * np.exp(darkness * cast)).astype(np.float32)
     exposure = np.minimum(np.exp(np.float32(darkness) * light)[..., None] * colours, 1.0)

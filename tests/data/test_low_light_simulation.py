@@ -9,6 +9,7 @@ from data.low_light_simulation import (
     CONTRASTS,
     GRAIN,
     PAINT,
+    PAINT_ODDS,
     SHARED,
     SHOULDERS,
     UNCHANGED_ODDS,
@@ -133,8 +134,8 @@ def test_what_becomes_black_keeps_a_trace_of_its_light(monkeypatch):
 
 def test_some_photographs_are_painted_in_any_colour():
     gray = np.full((8, 8, 3), 120, np.uint8)
-    found = [repainted(gray, np.random.default_rng(seed)) for seed in range(200)]
-    assert 0.4 < np.mean([image is gray for image in found]) < 0.6
+    found = [repainted(gray, np.random.default_rng(seed)) for seed in range(600)]
+    assert np.mean([image is gray for image in found]) == pytest.approx(1 - PAINT_ODDS, abs=0.1)
     painted = np.array([image[0, 0] for image in found if image is not gray])
     ratios = np.log(srgb_to_linear(painted / 255.0) / srgb_to_linear(120 / 255))
     assert ratios.sum(axis=1) == pytest.approx(0, abs=0.05)  # neither lighter nor darker
@@ -210,6 +211,17 @@ def test_colours_keep_their_proportions_under_a_common_curve():
     assert scene_light(colours, 1.3, 0.95, vivid=0.25) == pytest.approx(0.75 * common + 0.25 * own, rel=1e-4, abs=1e-7)
 
 
+def test_only_greens_become_purer():
+    colours = np.array([[[40, 160, 90], [90, 91, 250], [160, 90, 40], [120, 120, 120], [0, 0, 0]]], np.uint8)
+    plain, purer = (scene_light(colours, 1.0, 0.9, greens=greens)[0] for greens in (0.0, 0.5))
+    assert purer[:, 1] == pytest.approx(plain[:, 1]) and purer[2:4, 0] == pytest.approx(plain[2:4, 0])
+    # Red of the green one, red of the blue one, blue of the red one: their proportion to green to the power of 1.5.
+    for place, colour in ((0, 0), (1, 0), (2, 2)):
+        ratio = plain[place, colour] / plain[place, 1]
+        assert purer[place, colour] / purer[place, 1] == pytest.approx(ratio**1.5, rel=0.03)
+    assert purer[1, 2] == pytest.approx(plain[1, 2]) and not purer[4].any()
+
+
 def test_what_was_clipped_may_have_been_a_lamp(monkeypatch):
     levels = np.array([[[0] * 3, [128] * 3, [220] * 3, [255, 255, 200], [240] * 3, [255] * 3]], np.uint8)
     times = (scene_light(levels, 1.0, 0.9, lamps=40.0) / scene_light(levels.clip(1), 1.0, 0.9))[0, :, 1]
@@ -217,7 +229,7 @@ def test_what_was_clipped_may_have_been_a_lamp(monkeypatch):
     room = np.full((40, 40, 3), 128, np.uint8)
     room[:8, :8] = 255
     monkeypatch.setattr("data.low_light_simulation.WARMTH", (0.0, 0.0))
-    monkeypatch.setattr("data.low_light_simulation.CAST", 0.0)  # a tint would change the mean
+    monkeypatch.setattr("data.low_light_simulation.CAST", (0.0, 0.0, 0.0))  # a tint would change the mean
     found = [darkened(room, seed, 25.0) for seed in range(40)]
     assert all(image.mean() == pytest.approx(25, rel=0.1) for image in found)  # the lamp counts, too
     ratios = [image[:7, :7].mean() / image[12:, 12:].mean() for image in found]

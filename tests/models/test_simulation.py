@@ -72,7 +72,7 @@ def test_samples_are_darkened_more_or_less_and_in_some_parts_are_black(tmp_path)
     training_folder(tmp_path)
     data = training_data(tmp_path, "--lambda_simulation", "1")
     ratios, blacks = [], []
-    for epoch in range(1, 31):
+    for epoch in range(1, 61):
         data.start_epoch(epoch)
         for batch in data:
             ratios.append(((batch["sim_A"].mean() + 1) / (batch["lit_B"].mean() + 1)).item())
