@@ -15,7 +15,7 @@ from util.errors import WorkError
 from util.interruption import Interruption
 
 MIXED_SIZES = "images of different sizes cannot share a batch: use --batch_size 1, or a --preprocess that crops"
-ADVICE = "no more than a tenth may be missing: replace or remove them (--dry_run names all of them)"
+ADVICE = "no more than a tenth may be missing: replace or remove them"
 
 
 class TrainingData:
@@ -97,7 +97,7 @@ class TrainingData:
                 tqdm.write(f"warning: {error}; it is left out", file=sys.stderr)
         count, total = len(self.unreadable), len(self.dataset.a_paths) + len(self.dataset.b_paths)
         if too_many(count, total):
-            self.problem = WorkError(f"{count} of {total} images cannot be read, and {ADVICE}")
+            self.problem = WorkError(f"{count} of {total} images cannot be read, and {ADVICE} (--dry_run names all)")
 
     def tell_unreadable(self):
         """Name once more the images that were left out, if there were any."""
