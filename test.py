@@ -1,4 +1,4 @@
-"""Enhance images: python test.py --dataroot ./dataset --name LSRW (--help lists the flags)."""
+"""Enhance images: python test.py --dataroot ./dataset --name demo (--help lists the flags)."""
 
 from util.terminal import begin
 
@@ -7,6 +7,7 @@ if __name__ == "__main__":
 
 import os
 import sys
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from statistics import mean
@@ -36,15 +37,16 @@ from util.precision import precision_name, usable_amp
 from util.results.kept import weights_hash
 from util.results.output_folder import OutputFolder, WrittenFiles
 from util.results.results import Results
+from util.run_lock import run_lock
 
 
 def main():
     opt = TestOptions().parse()
-    with distributed.processes(opt):  # torchrun's share the images out
-        return run(opt)
+    with distributed.processes(opt), ExitStack() as stack:  # torchrun's processes share the images out
+        return run(opt, stack)
 
 
-def run(opt):
+def run(opt, stack):
     """Enhance the images; returns the exit status."""
     # Images, weights.
     weights, device = Path(opt.checkpoints_dir) / opt.name, select_device(opt.gpu_ids)
@@ -70,6 +72,8 @@ def run(opt):
     else:
         measurement = Measurement(references, opt.gt_mean, device)
         results = Results(opt, results_folder(opt), images, measurement, fingerprint)
+        if distributed.is_main():
+            stack.enter_context(run_lock(results.folder, "enhancement", "--results_dir"))
     told = measurement and (opt.reference or opt.verbose)
     for notice in [*images.notices, *(measurement.notices if told else [])]:
         print(notice)

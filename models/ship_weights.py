@@ -1,4 +1,4 @@
-"""Weights to pass on: python -m models.ship_weights saves/my_run saves/demo (--help lists the flags).
+"""Weights to pass on: python -m models.ship_weights saves/my_run saves/shared (--help lists the flags).
 
 From a run's folder, the networks that enhancing needs go in half precision into a folder of their own, under
 the names of a release, with the options that built them and the record of training. Nothing is written before the
@@ -19,7 +19,7 @@ from data.demo_dataset import dark_photographs
 from models.ablation import adapted
 from models.enhancer import Enhancer
 from models.inference.runner import Inference
-from util.checkpoint import OPTIONS_TXT, cpu_state_dict, net_file, read_options, save_options
+from util.checkpoint import OPTIONS_JSON, OPTIONS_TXT, cpu_state_dict, net_file, read_options, save_options
 from util.device import select_device
 from util.errors import UsageError, WorkError, run_command
 from util.files import make_folder, write_set
@@ -151,14 +151,15 @@ def compare(full, halved, images):
 
 
 def _check_target(run, target):
-    """Refuse a run that is not there, and a target whose weights belong to a run."""
+    """Refuse a run that is not there, and a target that holds weights, or the record of a training."""
     if not run.is_dir():
         raise WorkError(f"{run}: no such folder; name one that train.py wrote")
     if not target.name or target.resolve() == run.resolve():
-        raise WorkError(f"{target}: the new folder needs a place of its own, for example saves/demo")
-    of_training = [*target.glob("*_net_D_*.pth"), *target.glob("*_train_state.pth")]
-    if of_training:
-        raise WorkError(f"{target}: holds a run of its own ({min(of_training).name}); choose another folder")
+        raise WorkError(f"{target}: the new folder needs a place of its own, for example saves/shared")
+    held = [*target.glob("*_net_*.pth"), *target.glob("*_train_state.pth")]
+    held += [path for name in (OPTIONS_JSON, *RECORDS) if (path := target / name).exists()]
+    if held:
+        raise WorkError(f"{target}: holds {min(held).name} already; move it away, or choose another folder")
 
 
 def _options(run):
@@ -236,7 +237,7 @@ def main():
     def make():
         for path in (arguments.run, arguments.target, arguments.pictures):
             if path == "":
-                raise UsageError("a folder has an empty name; name one, for example saves/demo")
+                raise UsageError("a folder has an empty name; name one, for example saves/shared")
         images, blend = _images(arguments.pictures), arguments.blend
         if blend:
             blend = blend[0], _share(blend[1])

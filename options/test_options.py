@@ -27,13 +27,13 @@ class TestOptions(BaseOptions):
     usage = "--dataroot PATH --name NAME"
     description = "Enhance low-light images with the weights in CHECKPOINTS_DIR/NAME."
     examples = (
-        ("enhance ./dataset/testA, or the images of any folder", "python test.py --dataroot ./dataset --name LSRW"),
+        ("enhance ./dataset/testA, or the images of any folder", "python test.py --dataroot ./dataset --name demo"),
         (
             "measure the results against images in normal light",
-            "python test.py --dataroot ./low --reference ./high --name LSRW",
+            "python test.py --dataroot ./low --reference ./high --name demo",
         ),
         ("take the weights of epoch 100", "python test.py --dataroot ./dataset --name my_run --epoch 100"),
-        ("write one file for other programs", "python test.py --name LSRW --export onnx"),
+        ("write one file for other programs", "python test.py --name demo --export onnx"),
     )
     groups = (
         ("run", None),

@@ -60,8 +60,10 @@ def _what_is_there(path):
     epochs = sorted(file.name.partition("_net_")[0] for file in path.parent.glob(f"*_net_{net}.pth"))
     if epochs:
         return f"--epoch can be {', '.join(epochs)}"
+    if net.endswith("_ema") and any(path.parent.glob(f"*_net_{net.removesuffix('_ema')}.pth")):
+        return "nothing was averaged when these weights were trained: leave out --ema"
     if any(path.parent.glob("*_net_G_A.pth")):
-        return f"this folder has none of this network: it is for enhancing alone, with its {OPTIONS_JSON} beside it"
+        return f"this folder is for enhancing alone, with its {OPTIONS_JSON}; to train from it: --init_from"
     return "this folder holds no weights (*_net_*.pth): nothing was saved in it yet"
 
 

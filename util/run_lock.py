@@ -1,4 +1,4 @@
-"""One training at a time in a run's folder."""
+"""One run at a time in a folder: one training of a name, one test.py on a page."""
 
 import contextlib
 import os
@@ -13,23 +13,27 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-LOCK = "training.lock"
 SAID = 1  # the first byte is what is locked; behind it stands who locked it
 
 
 @contextlib.contextmanager
-def run_lock(folder):
-    """Keep other trainings away from a folder (a Path) inside a ``with`` statement.
+def run_lock(folder, kind="training", flag="--name"):
+    """Keep other runs away from a folder inside a ``with`` statement.
 
     The operating system holds the lock, for this process alone, not for its workers. So it ends with the process,
     however that ends; it holds among containers that share the folder, and among hosts where the file system can.
     Where a file system has no locks, there is none.
 
+    Args:
+        folder: a Path.
+        kind: what runs there; the lock is the file KIND.lock.
+        flag: with which another folder is chosen.
+
     Raises:
-        UsageError: another training has it; says which process, where, and since when.
+        UsageError: another run of the kind has it; says which process, where, and since when.
     """
-    path = folder / LOCK
-    file = _locked(path)
+    path = folder / f"{kind}.lock"
+    file = _locked(path, flag)
     try:
         yield
     finally:
@@ -39,7 +43,7 @@ def run_lock(folder):
             file.close()
 
 
-def _locked(path):
+def _locked(path, flag):
     """The open file, locked; None where that is impossible."""
     while True:
         try:
@@ -53,7 +57,7 @@ def _locked(path):
             owner = file.read(200).decode("utf-8", "replace").strip() or "another process"
             file.close()
             raise UsageError(
-                f"{path.parent}: another training writes here ({owner}): let it end, or choose another --name"
+                f"{path.parent}: another {path.stem} writes here ({owner}): let it end, or choose another {flag}"
             ) from None
         except OSError:
             file.close()

@@ -51,7 +51,8 @@ def enhance_video(inference, source, target, strength=1.0, threads=1):
             first = next(video.decode(_stream(video)))
     except (av.FFmpegError, StopIteration, IndexError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it has no frames"
-        raise WorkError(f"{source}: cannot read this video ({reason.lower()}); replace it") from error
+        advice = "check the path" if isinstance(error, FileNotFoundError) else "replace it"
+        raise WorkError(f"{source}: cannot read this video ({reason.lower()}); {advice}") from error
     work = _Video(inference, source, first, strength, threads)
     try:
         with interruptions() as interruption:

@@ -246,7 +246,7 @@ def test_what_is_no_input_is_counted(tmp_path):
     (tmp_path / "gone.png").symlink_to("nowhere")
     data = single_data(tmp_path, "--max_dataset_size", "1")
     assert data.notices == [
-        f"left out of {tmp_path}: 2 .xyz, 1 .png that is no file, 1 .txt, 1 without extension",
+        f"left out of {tmp_path}: 2 .xyz, 1 .png (not a file), 1 .txt, 1 without extension",
         f"left out of {tmp_path}: 2 images beyond --max_dataset_size",
     ]
     assert single_data(tmp_path / "sub" / "c.png").notices == []

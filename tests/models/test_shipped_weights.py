@@ -103,11 +103,11 @@ def test_weights_are_averaged_with_those_of_another_folder(run, tmp_path, monkey
     bare = options()
     bare.ablate = ["mask", "nrn"]  # its enhancer was given the image twice
     run_folder(tmp_path / "bare", bare)
-    assert ship(monkeypatch, run, tmp_path / "demo", "--blend", tmp_path / "bare", "1") == 0
-    shipped, other = (read_state_dict(tmp_path / name, "latest", "G_A") for name in ("demo", "bare"))
+    assert ship(monkeypatch, run, tmp_path / "third", "--blend", tmp_path / "bare", "1") == 0
+    shipped, other = (read_state_dict(tmp_path / name, "latest", "G_A") for name in ("third", "bare"))
     for key, value in with_one_copy(other).items():
         torch.testing.assert_close(shipped[key].float(), value, atol=1e-3, rtol=1e-3)
-    shipped, own = (read_state_dict(tmp_path / name, "latest", "Pre") for name in ("demo", "run"))
+    shipped, own = (read_state_dict(tmp_path / name, "latest", "Pre") for name in ("third", "run"))
     assert all(torch.equal(shipped[key], value.half()) for key, value in own.items())
 
     wider = options()
@@ -182,10 +182,6 @@ def damage_image(run):
     (run.parent / "low" / "a.png").write_bytes(b"damaged")
 
 
-def make_target_a_run(run):
-    (run.parent / "demo" / "latest_net_D_A.pth").write_bytes(b"")
-
-
 @pytest.mark.parametrize(
     ("spoil", "arguments", "status", "named"),
     [
@@ -194,8 +190,7 @@ def make_target_a_run(run):
         (remove_options, (), 1, "run: has no train_opt.json"),
         (damage_options, (), 1, "train_opt.json: cannot be read"),
         (damage_image, (), 1, "a.png: cannot read this image"),
-        (make_target_a_run, (), 1, "demo: holds a run of its own (latest_net_D_A.pth)"),
-        (None, ("--ema",), 1, "latest_net_Pre_ema.pth: no such file"),
+        (None, ("--ema",), 1, "latest_net_Pre_ema.pth: no such file; nothing was averaged"),
         (None, ("--epoch", "7"), 1, "7_net_Pre.pth: no such file; --epoch can be latest"),
         (None, ("--pictures", "nowhere"), 1, "nowhere: no such folder"),
         (None, ("--pictures", ""), 2, "an empty name"),
@@ -221,10 +216,19 @@ def test_a_run_is_not_shipped_onto_itself(run, tmp_path, monkeypatch, capsys):
     assert contents(run) == before
 
 
-def test_older_shipped_weights_are_replaced_and_a_model_card_stays(run, tmp_path, monkeypatch):
+@pytest.mark.parametrize("held", ["latest_net_G_A.pth", "5_net_H.pth", "5_train_state.pth", "loss_log.txt"])
+def test_weights_and_records_that_are_there_stay(run, tmp_path, monkeypatch, capsys, held):
     (tmp_path / "demo").mkdir()
-    for name in ("README.md", "latest_net_G_A.pth"):
-        (tmp_path / "demo" / name).write_text("old")
+    (tmp_path / "demo" / held).write_text("old")
+    before = contents(tmp_path)
+    assert ship(monkeypatch, run, tmp_path / "demo", "--pictures", tmp_path / "low") == 1
+    assert f"holds {held} already; move it away, or choose another folder" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_a_model_card_stays(run, tmp_path, monkeypatch):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "README.md").write_text("old")
     assert ship(monkeypatch, run, tmp_path / "demo", "--pictures", tmp_path / "low") == 0
     assert set(contents(tmp_path / "demo")) == SHIPPED | {"README.md"}
     assert (tmp_path / "demo" / "README.md").read_text() == "old"

@@ -95,8 +95,10 @@ def test_a_missing_epoch_names_those_that_are_there(tmp_path, network):
     saved(tmp_path, network.state_dict())
     with pytest.raises(WorkError, match="--epoch can be latest"):
         read_state_dict(tmp_path, "7", "G_A")
-    with pytest.raises(WorkError, match="none of this network: it is for enhancing alone"):
+    with pytest.raises(WorkError, match=r"for enhancing alone, .*; to train from it: --init_from"):
         read_state_dict(tmp_path, "latest", "G_B")
+    with pytest.raises(WorkError, match=r"nothing was averaged .*: leave out --ema"):
+        read_state_dict(tmp_path, "latest", "G_A_ema")
     with pytest.raises(WorkError, match="no folder"):
         read_state_dict(tmp_path / "typo", "latest", "G_A")
 

@@ -155,7 +155,7 @@ def _kind(entry):
     except OSError:  # a link that leads to itself
         is_file = False
     if not is_file:  # a link that leads nowhere, a pipe
-        return f"{extension or entry.name} that is no file"
+        return f"{extension or entry.name} (not a file)"
     return "image" if is_image else extension or "without extension"
 
 

@@ -85,7 +85,9 @@ def refuse_damaged_png(file):
         length, kind = struct.unpack(">I4s", file.read(8))
         place += length + 12
         if kind == b"IDAT":
-            contents = file.read(length) if place <= size else b""
+            if place > size:
+                raise ValueError("truncated: it ends within its pixels")
+            contents = file.read(length)
             stored += length
             if file.read(4) != struct.pack(">I", zlib.crc32(contents, zlib.crc32(kind))):
                 raise ValueError("damaged: the check sum of its pixels is wrong")

@@ -139,10 +139,13 @@ def _one_line_errors(path):
     except WorkError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason, advice = " ".join(str(error).split()), "replace or remove it"
         if not isinstance(error, _ORDINARY):
             reason = f"damaged: {type(error).__name__} {reason}".rstrip()
-        raise WorkError(f"{path}: cannot read this image ({reason}); replace or remove it") from error
+        for kind, what in ((PermissionError, "change its permissions"), (FileNotFoundError, "check the path")):
+            if isinstance(error, kind):
+                reason, advice = error.strerror.lower(), what
+        raise WorkError(f"{path}: cannot read this image ({reason}); {advice}") from error
 
 
 def _upright(image):

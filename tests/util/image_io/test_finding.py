@@ -67,10 +67,10 @@ def test_what_is_left_out_is_told(tmp_path):
     found = look_through(tmp_path, {tmp_path / "h": "the references", tmp_path / "nowhere": "nothing"})
     assert found.notices() == [
         f"left out of {tmp_path}: the references, {tmp_path / 'h'}",
-        f"left out of {tmp_path}: 2 .png that is no file, 2 .txt, 1 .xyz, 1 hidden, 1 without extension",
+        f"left out of {tmp_path}: 2 .png (not a file), 2 .txt, 1 .xyz, 1 hidden, 1 without extension",
     ]
     touch(tmp_path, *(f"x.{letter}" for letter in "abcdefg"))
-    told = "2 .png that is no file, 2 .txt, 1 .a, 1 .b, 1 .c, 1 .d, 1 .e, 1 .f, files of 4 more kinds"
+    told = "2 .png (not a file), 2 .txt, 1 .a, 1 .b, 1 .c, 1 .d, 1 .e, 1 .f, files of 4 more kinds"
     assert look_through(tmp_path).notices() == [f"left out of {tmp_path}: {told}"]
     assert look_through(tmp_path / "h").notices() == []
 

@@ -331,6 +331,25 @@ def test_pixels_are_counted_by_the_header(tmp_path):
     assert [count_pixels(tmp_path / name) for name in ("a.png", "b.png", "c.png")] == [240, 0, 0]
 
 
+def test_what_cannot_be_opened_is_told_apart_from_damage(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    with pytest.raises(
+        WorkError, match=r"a\.png: cannot read this image \(no such file or directory\); check the path"
+    ):
+        open_image(path)
+    photograph((64, 48)).save(path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(WorkError, match="truncated: it ends within its pixels"):
+        open_image(path)
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("util.image_io.reading.opened", refused)
+    with pytest.raises(WorkError, match=r"cannot read this image \(permission denied\); change its permissions"):
+        open_image(path)
+
+
 @pytest.mark.parametrize("damage", ["text", "truncated", "empty", "missing"])
 def test_damaged_images_are_named(tmp_path, damage):
     path = tmp_path / "image.jpg"
