@@ -158,16 +158,15 @@ def test_averaging_and_validation_in_a_run(tmp_path):
     assert 'http-equiv="refresh"' in page
     assert (folder / "web" / "curves" / "cycle_A.png").is_file()
 
-    results = {}
     for flag in ([], ["--ema"]):
         done = run("test.py", "--dataroot", "dataset", "--name", "r", *flag, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        images = Path(done.stdout.splitlines()[-1]).parent / "images"
-        results[bool(flag)] = Image.open(images / "coffee0_fake_B.png").tobytes()
-    assert results[True] != results[False]
+    result = "results/r/test_latest{}/images/coffee0_fake_B.png".format
+    results = [Image.open(tmp_path / result(ending)).tobytes() for ending in ("", "_ema")]
+    assert results[0] != results[1]
     averaged = Enhancer.from_checkpoint(folder, device="cpu", ema=True)
     image = Image.open(tmp_path / "dataset" / "testA" / "coffee0.png")
-    assert averaged.enhance(image).tobytes() == results[True]
+    assert averaged.enhance(image).tobytes() == results[1]
 
 
 @pytest.mark.commands

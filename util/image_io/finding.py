@@ -31,7 +31,7 @@ def results_folder(opt):
     """The folder that a run of test.py writes to."""
     if opt.output_dir:
         return Path(opt.output_dir)
-    return Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}"
+    return Path(opt.results_dir) / opt.name / f"{opt.phase}_{opt.epoch}{'_ema' if opt.ema else ''}"
 
 
 @dataclass
