@@ -144,7 +144,7 @@ def _one_line_errors(path):
             reason = f"damaged: {type(error).__name__} {reason}".rstrip()
         for kind, what in ((PermissionError, "change its permissions"), (FileNotFoundError, "check the path")):
             if isinstance(error, kind):
-                reason, advice = error.strerror.lower(), what
+                reason, advice = (error.strerror or reason).lower(), what
         raise WorkError(f"{path}: cannot read this image ({reason}); {advice}") from error
 
 
