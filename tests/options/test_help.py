@@ -115,7 +115,7 @@ def test_the_examples_are_understood(name):
     commands = [line.split(name, 1)[1] for line in text.split("examples:\n")[1].splitlines() if name in line]
     assert 2 <= len(commands) <= 4
     for command in commands:
-        assert COMMANDS[name]().parser().parse_args(shlex.split(command)).name in ("my_run", "LSRW")
+        assert COMMANDS[name]().parser().parse_args(shlex.split(command)).name in ("my_run", "demo")
 
 
 def test_help_ends_well(capsys):
