@@ -17,7 +17,7 @@ from models.losses.text_prior import CLIP_NAME
 from util import distributed
 from util.checkpoint import refuse_other_weights
 from util.device import select_device
-from util.errors import UsageError, WorkError
+from util.errors import UsageError, WorkError, reason_of
 from util.image_io.reading import open_rgb
 from util.monitor.summary import amount, course, disk_needed, memory_needed, print_rows, summary
 from util.monitor.validation import find_validation
@@ -101,7 +101,7 @@ class DryRun:
             try:
                 tempfile.TemporaryFile(dir=existing).close()
             except OSError as error:
-                reason = f"{existing}: {(error.strerror or str(error)).lower()}"
+                reason = f"{existing}: {reason_of(error)}"
                 raise WorkError(f"{folder}: cannot be written to ({reason}); choose another place") from error
 
     def check_model(self):

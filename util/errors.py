@@ -18,6 +18,11 @@ class WorkError(Exception):
     exit_status = 1
 
 
+def reason_of(error):
+    """Why the system refused something (an OSError), in small letters: "no space left on device"."""
+    return (error.strerror or str(error)).lower()
+
+
 def run_command(main, verbose):
     """Call ``main()`` and return the exit status of the process.
 
@@ -56,4 +61,4 @@ def _status(main, verbose):
 def _line_of(error):
     if not isinstance(error, OSError):
         return str(error)
-    return ": ".join(str(part) for part in (error.filename, (error.strerror or str(error)).lower()) if part)
+    return ": ".join(str(part) for part in (error.filename, reason_of(error)) if part)

@@ -7,7 +7,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from util.errors import WorkError
+from util.errors import WorkError, reason_of
 
 _READY = ".ready-"
 
@@ -26,7 +26,7 @@ def make_folder(folder):
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotWrite(f"{folder}: cannot make this folder ({_reason(error)}); choose another place") from error
+        raise CannotWrite(f"{folder}: cannot make this folder ({reason_of(error)}); choose another place") from error
     if not os.access(folder, os.W_OK):
         raise CannotWrite(f"{folder}: this folder cannot be written to; choose another place or change its permissions")
     return folder
@@ -48,7 +48,7 @@ def write_file(path, write):
         write(beside)
         beside.replace(path)
     except OSError as error:
-        raise CannotWrite(f"{path}: cannot write this file ({_reason(error)})") from error
+        raise CannotWrite(f"{path}: cannot write this file ({reason_of(error)})") from error
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
@@ -82,7 +82,7 @@ def append_text(path, text):
                 file.truncate(end)
                 raise
     except OSError as error:
-        raise CannotWrite(f"{path}: cannot write to this file ({_reason(error)})") from error
+        raise CannotWrite(f"{path}: cannot write to this file ({reason_of(error)})") from error
 
 
 def append_record(path, record):
@@ -102,7 +102,7 @@ def read_text(path):
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise WorkError(f"{path}: cannot be read ({_reason(error)}); change its permissions, or move it") from error
+        raise WorkError(f"{path}: cannot be read ({reason_of(error)}); change its permissions, or move it") from error
     except UnicodeDecodeError as error:
         raise WorkError(f"{path}: cannot be read (it is no text); restore it, or move it") from error
 
@@ -172,7 +172,7 @@ def write_set(folder, tag, files):
         _flush(folder)
         settle(folder)
     except OSError as error:
-        raise CannotWrite(f"{folder}: cannot write the files of {tag!r} ({_reason(error)})") from error
+        raise CannotWrite(f"{folder}: cannot write the files of {tag!r} ({reason_of(error)})") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -200,7 +200,3 @@ def _flush(path):
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _reason(error):
-    return (error.strerror or str(error)).lower()

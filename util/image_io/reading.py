@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from util.errors import WorkError
+from util.errors import WorkError, reason_of
 from util.image_io.metadata import Metadata, read_metadata
 from util.image_io.opening import opened, refuse_damaged_png, refuse_pixels, refuse_too_large, without_pixel_limit
 from util.image_io.raw import develop, is_raw, raw_size
@@ -17,6 +17,7 @@ from util.image_io.sixteen_bits import GRAY_ALPHA, low_byte_tiles, mend_planes, 
 from util.image_io.tensors import alpha_channel, each_channel, is_deep, is_gray, to_8bit, to_image, to_tensor
 
 _ORDINARY = (OSError, SyntaxError, ValueError, EOFError)  # what PIL raises on purpose: the message is enough
+_NOT_OPENED = {PermissionError: "change its permissions", FileNotFoundError: "check the path"}
 
 SHOWN_BY_BROWSERS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}  # by PIL's names: endings
 
@@ -139,12 +140,10 @@ def _one_line_errors(path):
     except WorkError:
         raise
     except Exception as error:
-        reason, advice = " ".join(str(error).split()), "replace or remove it"
+        advice = _NOT_OPENED.get(type(error), "replace or remove it")
+        reason = " ".join((reason_of(error) if type(error) in _NOT_OPENED else str(error)).split())
         if not isinstance(error, _ORDINARY):
             reason = f"damaged: {type(error).__name__} {reason}".rstrip()
-        for kind, what in ((PermissionError, "change its permissions"), (FileNotFoundError, "check the path")):
-            if isinstance(error, kind):
-                reason, advice = (error.strerror or reason).lower(), what
         raise WorkError(f"{path}: cannot read this image ({reason}); {advice}") from error
 
 
