@@ -157,7 +157,7 @@ def _check_target(run, target):
     if not target.name or target.resolve() == run.resolve():
         raise WorkError(f"{target}: the new folder needs a place of its own, for example saves/shared")
     held = [*target.glob("*_net_*.pth"), *target.glob("*_train_state.pth")]
-    held += [path for name in (OPTIONS_JSON, *RECORDS) if (path := target / name).exists()]
+    held += [path for name in (OPTIONS_JSON, OPTIONS_TXT, *RECORDS) if (path := target / name).exists()]
     if held:
         raise WorkError(f"{target}: holds {min(held).name} already; move it away, or choose another folder")
 
