@@ -217,7 +217,8 @@ def test_a_run_is_not_shipped_onto_itself(run, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "held", ["latest_net_G_A.pth", "5_net_H.pth", "5_train_state.pth", "train_opt.json", "train_opt.txt", "loss_log.txt"]
+    "held",
+    ["latest_net_G_A.pth", "5_net_H.pth", "5_train_state.pth", "train_opt.json", "train_opt.txt", "loss_log.txt"],
 )
 def test_weights_and_records_that_are_there_stay(run, tmp_path, monkeypatch, capsys, held):
     (tmp_path / "demo").mkdir()
